@@ -1,0 +1,20 @@
+"""The only place that draws random ids."""
+
+import os
+import time
+from uuid import UUID, uuid5
+
+
+def new() -> UUID:
+    """A UUIDv7 (RFC 9562 §5.7): 48 bits of milliseconds, then random, so that indexes grow at their end."""
+    milliseconds = time.time_ns() // 1_000_000
+    noise = int.from_bytes(os.urandom(10), "big")
+    value = (milliseconds & (1 << 48) - 1) << 80
+    value |= 7 << 76 | (noise >> 68) << 64  # version, 12 random bits
+    value |= 2 << 62 | noise & (1 << 62) - 1  # variant, 62 random bits
+    return UUID(int=value)
+
+
+def derived(namespace: UUID, name: str) -> UUID:
+    """The id that a repeat yields again: `uuid5`, with UUIDs and hashes in `name` lower case (`bus.md` §1)."""
+    return uuid5(namespace, name)

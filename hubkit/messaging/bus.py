@@ -1,0 +1,126 @@
+"""How this house connects to Kafka: one place for addresses, login and the settings of `bus.md` §7."""
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from confluent_kafka import TopicCollection
+from confluent_kafka.admin import AdminClient
+from contracts.topics import Topic
+from faststream.kafka import KafkaBroker
+from faststream.security import BaseSecurity, SASLScram512
+
+from hubkit.settings import KafkaSecurity, ServiceSettings
+
+GRACEFUL_SECONDS = 20.0  # longer than any batch; None would mean: do not wait
+REQUEST_MS_MAX = 15_000
+LINGER_MS = 2  # the relay hands over whole batches at once, so waiting longer gathers nothing
+PRODUCER_BATCH_BYTES = 131_072
+REQUEST_BYTES_MAX = 1_048_576  # above the largest record of any topic, dead letters included
+ADMIN_SECONDS_MAX = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bus:
+    """One process's way to the broker; makes clients, holds none."""
+
+    bootstrap: str
+    security: KafkaSecurity
+    client_id: str
+    topic_prefix: str = ""
+    user: str | None = None
+    password: str | None = None
+    ca_file: str | None = None
+
+    @classmethod
+    def of(cls, settings: ServiceSettings, *, service: str) -> "Bus":
+        """The bus that a service's settings describe."""
+        return cls(
+            bootstrap=settings.kafka,
+            security=settings.kafka_security,
+            client_id=f"{settings.topic_prefix}{service}",
+            topic_prefix=settings.topic_prefix,
+            user=settings.kafka_user,
+            password=settings.kafka_password.get_secret_value() if settings.kafka_password else None,
+            ca_file=str(settings.kafka_ca_file) if settings.kafka_ca_file else None,
+        )
+
+    def _tls(self) -> ssl.SSLContext | None:
+        return ssl.create_default_context(cafile=self.ca_file) if self.security == "scram-tls" else None
+
+    def _security(self) -> BaseSecurity:
+        if self.security == "plaintext-internal":
+            return BaseSecurity(use_ssl=False)
+        assert self.user is not None and self.password is not None, "the settings have checked the login"
+        return SASLScram512(
+            username=self.user, password=self.password, ssl_context=self._tls(), use_ssl=self.security == "scram-tls"
+        )
+
+    def broker(self) -> KafkaBroker:
+        """FastStream's broker, without its log lines per message and without argument injection: we need neither."""
+        return KafkaBroker(
+            self.bootstrap.split(","),
+            client_id=self.client_id,
+            security=self._security(),
+            request_timeout_ms=REQUEST_MS_MAX,
+            allow_auto_create_topics=False,
+            graceful_timeout=GRACEFUL_SECONDS,
+            logger=None,
+            apply_types=False,
+        )
+
+    def producer(self) -> AIOKafkaProducer:
+        """The relay's own producer, not started: idempotent, zstd, all in-sync replicas."""
+        login: dict[str, Any] = {"security_protocol": "PLAINTEXT"}
+        if self.security != "plaintext-internal":
+            login = {
+                "security_protocol": "SASL_SSL" if self.security == "scram-tls" else "SASL_PLAINTEXT",
+                "sasl_mechanism": "SCRAM-SHA-512",
+                "sasl_plain_username": self.user,
+                "sasl_plain_password": self.password,
+                "ssl_context": self._tls(),
+            }
+        return AIOKafkaProducer(
+            bootstrap_servers=self.bootstrap.split(","),
+            client_id=f"{self.client_id}-relay",
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=LINGER_MS,
+            max_batch_size=PRODUCER_BATCH_BYTES,
+            max_request_size=REQUEST_BYTES_MAX,
+            request_timeout_ms=REQUEST_MS_MAX,
+            compression_type="zstd",
+            **login,
+        )
+
+    def admin_settings(self) -> dict[str, str]:
+        """librdkafka's settings for an AdminClient: it knows calls that aiokafka lacks (topic ids, ACLs, SCRAM)."""
+        settings = {"bootstrap.servers": self.bootstrap, "client.id": f"{self.client_id}-admin"}
+        if self.security != "plaintext-internal":
+            assert self.user is not None and self.password is not None, "the settings have checked the login"
+            settings |= {
+                "security.protocol": "SASL_SSL" if self.security == "scram-tls" else "SASL_PLAINTEXT",
+                "sasl.mechanism": "SCRAM-SHA-512",
+                "sasl.username": self.user,
+                "sasl.password": self.password,
+            }
+        if self.ca_file is not None:
+            settings["ssl.ca.location"] = self.ca_file
+        return settings
+
+    async def topic_id(self, topic: Topic) -> str:
+        """The id that the cluster gave this topic; one made anew under the same name has another.
+
+        Errors: `OSError` while the broker is away or does not know the topic.
+        """
+        return await asyncio.to_thread(self._topic_id, self.topic_prefix + topic.name)
+
+    def _topic_id(self, name: str) -> str:
+        admin = AdminClient({**self.admin_settings(), "log_level": 0})
+        future = admin.describe_topics(TopicCollection([name]), request_timeout=ADMIN_SECONDS_MAX)[name]
+        try:
+            return str(future.result(ADMIN_SECONDS_MAX + 1).topic_id)
+        except Exception as exc:  # librdkafka has one exception for everything, and here all of it means: not yet
+            raise ConnectionError("the broker did not describe the topic") from exc

@@ -1,0 +1,62 @@
+"""Alembic with plain SQL: one environment for all services, hubkit's own tables as a branch that theirs depends on.
+
+Revisions go forward only. A service's first one says `down_revision = None`, `branch_labels = ("<service>",)` and
+`depends_on = ("hubkit_0001",)`; its files are `services/<service>/migrations/<service>_<nnnn>_<expand|contract>_<what>.py`.
+"""
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+from alembic import command, op
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+_HERE = Path(__file__).parent
+_SERVICES = _HERE.parent.parent / "services"
+# One upgrade per database at a time. Any constant does; this is "hubnetz" read as a number in base 36.
+UPGRADE_LOCK = 38_287_437_251
+LOCK_MS_MAX = 5_000  # a migration that waits longer for a table would stop the service behind it
+
+
+def sql(script: str) -> None:
+    """Run a script of several commands inside the revision's transaction: if one fails, the whole revision is undone.
+
+    `op.execute` would make a prepared statement, which takes one command only, and would read `:name` as a parameter.
+    """
+    connection = op.get_bind()
+    connection.exec_driver_sql("SELECT 1")  # opens SQLAlchemy's transaction, which the script then joins
+    adapted = connection.connection.dbapi_connection
+    assert adapted is not None, "a bound connection has a driver's connection"
+    adapted.await_(adapted.driver_connection.execute(script))
+
+
+def _config(service: str, dsn: str) -> Config:
+    config = Config()
+    locations = [_HERE / "versions", _SERVICES / service / "migrations"]
+    config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
+    config.set_main_option("version_locations", "\n".join(str(path).replace("%", "%%") for path in locations))
+    config.set_main_option("path_separator", "newline")
+    config.attributes["dsn"] = dsn  # never in the option file: a `%` in a password breaks it
+    return config
+
+
+def heads(service: str) -> frozenset[str]:
+    """The revisions that a database of `service` has when it is up to date."""
+    return frozenset(ScriptDirectory.from_config(_config(service, "")).get_heads())
+
+
+async def upgrade(dsn: str, service: str) -> None:
+    """Bring the database of `service` to the newest revisions; committed revision by revision, harmless when repeated.
+
+    Errors: the driver's; a revision that fails is undone, those before it stay.
+    """
+    await asyncio.to_thread(command.upgrade, _config(service, dsn), "heads")
+
+
+async def missing(connection: asyncpg.Connection, service: str) -> frozenset[str]:
+    """Revisions that the code knows and the database has not; empty = at head."""
+    if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+        return heads(service)
+    rows = await connection.fetch("SELECT version_num FROM alembic_version")
+    return heads(service) - {row["version_num"] for row in rows}

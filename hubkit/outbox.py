@@ -1,0 +1,270 @@
+"""From a committed row to a message: rows written with the state they tell of, and the relay that sends them.
+
+`put` takes a `Tx` only, so a message without a transaction does not type-check. For one key, id order is commit order,
+because whoever writes about an aggregate has locked it first. The relay reads always from the start and deletes what was
+sent; a mark of what was read would skip rows of transactions that were still open (`bus.md` §4).
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import asyncpg
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from contracts import topics
+from contracts.envelope import Event, encode
+from contracts.topics import Topic
+from hubkit import points
+from hubkit.db import COMMAND_SECONDS_MAX, CONNECT_SECONDS_MAX, ReadConn, Tx, session_settings
+from hubkit.errors import is_transient
+from hubkit.telemetry import Metrics
+
+log = logging.getLogger(__name__)
+
+BATCH_ROWS_MAX = 500  # larger ones grow latency, hardly throughput
+POLL_SECONDS = 0.03  # rows of other processes are seen by polling; NOTIFY would cap the database at 2,700 commits/s
+LEADER_SECONDS = 0.5  # how often a follower tries to become the leader
+IDLE_SESSION_MS_MAX = 5_000  # a frozen leader loses its session, and with it the lock, after this
+HEARTBEAT_SECONDS = 1.0  # keeps that session alive while the broker is waited for
+BACK_OFF_SECONDS_MAX = 5.0
+# The lock is a session's on one database, so every service may use the same number.
+RELAY_LOCK = 7_246_231
+
+RECORD_OVERHEAD_BYTES = 512  # Kafka's batch header (61 bytes), lengths and time stamps
+
+Headers = Sequence[tuple[str, bytes | None]]
+# Compacted topics are republished and dead letters have a table of their own: only the others are kept after sending.
+KEPT_TOPICS = tuple(t.name for t in topics.ALL if "compact" not in t.cleanup and not t.name.endswith(".dead-letter.v1"))
+
+
+class MessageTooLarge(Exception):
+    """A message that its topic would refuse was to be written."""
+
+
+def pack_headers(headers: Headers) -> bytes:
+    """Headers as one value, any bytes and null included: JSON in which a character stands for the byte of its number."""
+    return json.dumps(
+        [(name, None if value is None else value.decode("latin-1")) for name, value in headers], separators=(",", ":")
+    ).encode()
+
+
+def unpack_headers(packed: bytes) -> list[tuple[str, bytes | None]]:
+    """The headers that `pack_headers` was given, in their order."""
+    return [(name, None if value is None else value.encode("latin-1")) for name, value in json.loads(packed)]
+
+
+async def put(tx: Tx, topic: Topic, events: Iterable[Event]) -> None:
+    """Write the events as messages of `topic`, in their order; they are sent once `tx` has committed.
+
+    Errors: `MessageTooLarge` before a row is written, since a relay that cannot send its first row stands still.
+    """
+    keys: list[bytes] = []
+    headers: list[bytes] = []
+    values: list[bytes | None] = []
+    for event in events:
+        key, wire_headers, value = encode(event)
+        packed = pack_headers(wire_headers)
+        if len(key) + len(packed) + len(value or b"") > topic.max_message_bytes - RECORD_OVERHEAD_BYTES:
+            raise MessageTooLarge(topic.name, event.type)
+        keys.append(key)
+        headers.append(packed)
+        values.append(value)
+    await put_raw(tx, [topic.name] * len(keys), keys, headers, values)
+
+
+async def put_raw(
+    tx: Tx, topic_names: list[str], keys: Sequence[bytes | None], headers: list[bytes], values: Sequence[bytes | None]
+) -> None:
+    """One row per message, ids in the order given; headers packed. For what is already encoded: dead letters, replays."""
+    if topic_names:
+        await tx.execute(_INSERT, topic_names, keys, headers, values)
+
+
+_INSERT = """
+INSERT INTO outbox (topic, key, headers, payload)
+SELECT topic, key, headers, payload
+FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[]) WITH ORDINALITY AS m (topic, key, headers, payload, n)
+ORDER BY n
+"""
+
+# Both in one statement: a row is either still to be sent or already kept.
+_DELETE = """
+WITH gone AS (
+    DELETE FROM outbox
+    WHERE id = ANY ($1::bigint[])
+    RETURNING id, topic, key, headers, payload, created_at
+)
+INSERT INTO sent (id, topic, key, headers, payload, created_at)
+SELECT id, topic, key, headers, payload, created_at
+FROM gone
+WHERE topic = ANY ($2::text[])
+"""
+
+_SELECT = """
+SELECT id, topic, key, headers, payload
+FROM outbox
+ORDER BY id
+LIMIT $1
+"""
+
+_REPLAY = """
+WITH again AS (
+    SELECT topic, key, headers, payload, created_at, id
+    FROM sent
+    WHERE created_at >= $1 AND created_at < $2
+)
+INSERT INTO outbox (topic, key, headers, payload)
+SELECT topic, key, headers, payload
+FROM again
+ORDER BY id
+"""
+
+
+async def replay_sent(tx: Tx, start: datetime, end: datetime) -> int:
+    """Put what was written in `[start, end)` and sent into the outbox again: same ids, same bytes, same order.
+
+    Number of messages. Their consumers drop what they know.
+    """
+    status = await tx.execute(_REPLAY, start, end)
+    return int(status.rsplit(" ", 1)[1])
+
+
+async def oldest_seconds(conn: ReadConn) -> float:
+    """Age of the oldest message that is still to be sent; 0 when there is none."""
+    age = await conn.fetchval("SELECT extract(epoch FROM clock_timestamp() - min(created_at))::float8 FROM outbox")
+    return float(age or 0.0)
+
+
+class ProducerFactory(Protocol):
+    """Makes the relay's own producer; `hubkit.messaging.Bus` is one."""
+
+    @property
+    def topic_prefix(self) -> str:
+        """What stands before each topic's name on the broker; empty but in tests."""
+
+    def producer(self) -> AIOKafkaProducer:
+        """A new producer, not started."""
+
+
+@dataclass(slots=True)
+class Relay:
+    """Sends the outbox of one database, one leader among all processes that share it.
+
+    The leader holds a session advisory lock on the connection that it reads and deletes with: whoever loses that session
+    has lost the lock and can delete nothing any more. After any send error the producer is built anew and sending starts
+    again at the first row: a poisoned idempotent producer refuses everything, a plain one would let a successor overtake.
+    """
+
+    dsn: str
+    name: str
+    bus: ProducerFactory
+    committed: asyncio.Event
+    metrics: Metrics
+    leading: bool = False
+    _failures: int = 0
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        """Until `stop`; transient errors are retried with back-off for as long as they last."""
+        while not self._stopping.is_set():
+            try:
+                await self._lead()
+            except (KafkaError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+                if isinstance(exc, asyncpg.PostgresError) and not is_transient(exc):
+                    raise
+                self._failures += 1
+                pause = min(BACK_OFF_SECONDS_MAX, 0.1 * 2 ** min(self._failures, 6))
+                log.warning("relay interrupted", extra={"action": "relay", "error": type(exc).__name__, "retry_in_s": pause})
+                await self._sleep(pause)
+
+    def stop(self) -> None:
+        """Ask `run` to end after the batch in hand."""
+        self._stopping.set()
+        self.committed.set()
+
+    async def _sleep(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    async def _lead(self) -> None:
+        settings = session_settings(f"{self.name}-relay") | {"idle_session_timeout": str(IDLE_SESSION_MS_MAX)}
+        connection = await asyncpg.connect(
+            self.dsn, timeout=CONNECT_SECONDS_MAX, command_timeout=COMMAND_SECONDS_MAX, server_settings=settings
+        )
+        try:
+            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", RELAY_LOCK):
+                await self._sleep(LEADER_SECONDS)
+                if self._stopping.is_set():
+                    return
+            self.leading = True
+            producer = await self._started(connection)
+            try:
+                await self._send_all(connection, producer)
+            finally:
+                # A producer with unsent batches would wait for the broker here; their rows are still in the outbox.
+                with contextlib.suppress(KafkaError, OSError, TimeoutError):
+                    await asyncio.wait_for(producer.stop(), HEARTBEAT_SECONDS * 5)
+        finally:
+            self.leading = False
+            with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await connection.close(timeout=CONNECT_SECONDS_MAX)
+
+    async def _started(self, connection: asyncpg.Connection) -> AIOKafkaProducer:
+        producer = self.bus.producer()
+        try:
+            await self._alive(connection, producer.start())
+        except BaseException:
+            with contextlib.suppress(KafkaError, OSError):
+                await producer.stop()
+            raise
+        return producer
+
+    async def _alive(self, connection: asyncpg.Connection, waiting: Awaitable[None]) -> None:
+        """Wait for the broker while the session shows signs of life; if the session is gone, so is the lock: stop."""
+        task = asyncio.ensure_future(waiting)
+        try:
+            while not (await asyncio.wait({task}, timeout=HEARTBEAT_SECONDS))[0]:
+                await connection.execute("SELECT 1")
+        except BaseException:
+            task.cancel()
+            raise
+        task.result()
+
+    async def _send_all(self, connection: asyncpg.Connection, producer: AIOKafkaProducer) -> None:
+        while not self._stopping.is_set():
+            self.committed.clear()  # before the select: a commit during it sets the event again
+            rows = await connection.fetch(_SELECT, BATCH_ROWS_MAX)
+            if not rows:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.committed.wait(), POLL_SECONDS)
+                continue
+            points.reached("relay.after_select")
+            started = time.perf_counter()
+            await self._alive(connection, self._send(producer, rows))
+            points.reached("relay.after_send")
+            await connection.execute(_DELETE, [row["id"] for row in rows], KEPT_TOPICS)
+            points.reached("relay.after_delete")
+            self._failures = 0
+            self.metrics.add("hubnetz_outbox_sent_total", len(rows))
+            self.metrics.observe("hubnetz_relay_batch_seconds", time.perf_counter() - started)
+
+    async def _send(self, producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]) -> None:
+        """All rows are handed over before the first answer is awaited; raises the first error once all have answered."""
+        prefix = self.bus.topic_prefix
+        answers = [
+            await producer.send(
+                prefix + row["topic"], value=row["payload"], key=row["key"], headers=unpack_headers(row["headers"])
+            )
+            for row in rows
+        ]
+        for outcome in await asyncio.gather(*answers, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
