@@ -1,0 +1,95 @@
+"""Booking's language on the bus: commands, events, the rules of an offer, the payload hash.
+
+`vocabulary` (enums and shared parts), `commands` (booking.requests.v1), `events` and `outcomes` (booking.events.v1), `rules`
+(the `booking` block of catalog.offers.v1), `payload` (hash).
+"""
+
+from contracts.booking.commands import (
+    COMMANDS,
+    AcceptWaitlistOffer,
+    CancelBooking,
+    CheckIn,
+    Command,
+    ConfirmBooking,
+    DecideApproval,
+    RequestBooking,
+    RescheduleBooking,
+)
+from contracts.booking.events import (
+    FACTS,
+    ApprovalRequested,
+    BookingAwaitingPartner,
+    BookingCancelled,
+    BookingCheckedIn,
+    BookingCompleted,
+    BookingConfirmed,
+    BookingDeclined,
+    BookingDisplaced,
+    BookingExpired,
+    BookingFact,
+    BookingHeld,
+    BookingNoShow,
+    BookingRescheduled,
+    BookingUnchanged,
+    PartnerCancelDue,
+    WaitlistJoined,
+    WaitlistOffered,
+    WaitlistOfferExpired,
+)
+from contracts.booking.outcomes import (
+    NOTICES,
+    AvailabilityChanged,
+    BookingRejected,
+    CapacityChanged,
+    ClosureApplied,
+    RequestRefused,
+    SeriesDecided,
+    SessionUnplaced,
+)
+from contracts.booking.payload import payload_hash
+from contracts.booking.rules import BookingRules
+from contracts.booking.vocabulary import ActorRole, Reason, State
+
+__all__ = [
+    "COMMANDS",
+    "FACTS",
+    "NOTICES",
+    "AcceptWaitlistOffer",
+    "ActorRole",
+    "ApprovalRequested",
+    "AvailabilityChanged",
+    "BookingAwaitingPartner",
+    "BookingCancelled",
+    "BookingCheckedIn",
+    "BookingCompleted",
+    "BookingConfirmed",
+    "BookingDeclined",
+    "BookingDisplaced",
+    "BookingExpired",
+    "BookingFact",
+    "BookingHeld",
+    "BookingNoShow",
+    "BookingRejected",
+    "BookingRescheduled",
+    "BookingRules",
+    "BookingUnchanged",
+    "CancelBooking",
+    "CapacityChanged",
+    "CheckIn",
+    "ClosureApplied",
+    "Command",
+    "ConfirmBooking",
+    "DecideApproval",
+    "PartnerCancelDue",
+    "Reason",
+    "RequestBooking",
+    "RequestRefused",
+    "RescheduleBooking",
+    "SeriesDecided",
+    "SessionUnplaced",
+    "State",
+    "WaitlistJoined",
+    "WaitlistOfferExpired",
+    "WaitlistOffered",
+    "payload_hash",
+]
