@@ -4,6 +4,7 @@ import base64
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated, Any, cast
 from uuid import UUID
 
@@ -52,7 +53,7 @@ class Problem(Exception):
         """The body of RFC 9457; `type` is `about:blank`, since the code is what clients branch on."""
         body: dict[str, object] = {
             "type": "about:blank",
-            "title": _title(self.status),
+            "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "code": self.code,
         }

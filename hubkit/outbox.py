@@ -38,15 +38,10 @@ BACK_OFF_SECONDS_MAX = 5.0
 # The lock is a session's on one database, so every service may use the same number.
 RELAY_LOCK = 7_246_231
 
-RECORD_OVERHEAD_BYTES = 512  # Kafka's batch header (61 bytes), lengths and time stamps
 
 Headers = Sequence[tuple[str, bytes | None]]
 # Compacted topics are republished and dead letters have a table of their own: only the others are kept after sending.
 KEPT_TOPICS = tuple(t.name for t in topics.ALL if "compact" not in t.cleanup and not t.name.endswith(".dead-letter.v1"))
-
-
-class MessageTooLarge(Exception):
-    """A message that its topic would refuse was to be written."""
 
 
 def pack_headers(headers: Headers) -> bytes:
@@ -64,18 +59,15 @@ def unpack_headers(packed: bytes) -> list[tuple[str, bytes | None]]:
 async def put(tx: Tx, topic: Topic, events: Iterable[Event]) -> None:
     """Write the events as messages of `topic`, in their order; they are sent once `tx` has committed.
 
-    Errors: `MessageTooLarge` before a row is written, since a relay that cannot send its first row stands still.
+    Errors: `BadRecord` (too_large) before a row is written, since a relay that cannot send its first row stands still.
     """
     keys: list[bytes] = []
     headers: list[bytes] = []
     values: list[bytes | None] = []
     for event in events:
         key, wire_headers, value = encode(event)
-        packed = pack_headers(wire_headers)
-        if len(key) + len(packed) + len(value or b"") > topic.max_message_bytes - RECORD_OVERHEAD_BYTES:
-            raise MessageTooLarge(topic.name, event.type)
         keys.append(key)
-        headers.append(packed)
+        headers.append(pack_headers(wire_headers))
         values.append(value)
     await put_raw(tx, [topic.name] * len(keys), keys, headers, values)
 
