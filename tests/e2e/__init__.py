@@ -1,0 +1,1 @@
+"""A handful of journeys through a whole hub."""

@@ -1,0 +1,1 @@
+"""Relay, offsets, rebalance, migrations, the local runner: real Kafka and PostgreSQL."""

@@ -1,0 +1,1 @@
+"""Servers, databases, topics and waiting, for all levels of tests."""

@@ -1,0 +1,116 @@
+"""A service with nothing but hubkit: notes each request in a table and answers it, so that a loss or a double can be counted.
+
+Run as `python -m tests.support.recorder`, configured like any service. What a test may switch, by environment:
+`RECORDER_CRASH_AT` (`<point>:<n>`: the process ends at the n-th pass), `RECORDER_FENCE=off`, `RECORDER_DEDUP=off` (the test
+doubles of the negative control), `RECORDER_SLOW_SECONDS` (how long each batch takes inside its transaction).
+"""
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+
+from faststream.kafka import KafkaRouter
+
+from contracts import topics
+from contracts.booking import BookingRejected, Reason, RejectedFor
+from contracts.envelope import Event
+from hubkit import clock, db, ids, inbox, messaging, outbox, points
+from hubkit.app import App, run_service
+from hubkit.health import Health
+from hubkit.http import create_app
+from hubkit.settings import ServiceSettings
+from hubkit.telemetry import Metrics
+
+SERVICE = "notify"  # has a dead-letter topic; the name stands for any
+TABLE = """
+CREATE TABLE IF NOT EXISTS recorded (event_id uuid NOT NULL, offer_id text NOT NULL, at timestamptz DEFAULT clock_timestamp());
+"""
+POISON = "offer-that-breaks-the-handler"
+EXIT_CODE = 42
+
+
+async def record(tx: db.Tx, batch: Sequence[Event], plan: None) -> None:
+    """One row and one answer per request; an offer named `POISON` is a bug in the handler."""
+    if any(event.data is not None and getattr(event.data, "offer_id", "") == POISON for event in batch):
+        raise LookupError("poison")
+    await tx.executemany("INSERT INTO recorded (event_id, offer_id) VALUES ($1, $2)", [(e.id, e.key) for e in batch])
+    await outbox.put(tx, topics.BOOKING_EVENTS, [_answer(event) for event in batch])
+    await asyncio.sleep(float(os.environ.get("RECORDER_SLOW_SECONDS", "0")))
+
+
+def _answer(event: Event) -> Event:
+    data = BookingRejected(
+        offer_id=event.key,
+        actor_role="citizen",
+        request_id=event.id,
+        reason=Reason.NOT_BOOKABLE,
+        reasons=(RejectedFor(code=Reason.NOT_BOOKABLE),),
+        retryable=False,
+        requested_at=event.time,
+    )
+    return Event(
+        id=ids.derived(event.id, "answer"),
+        source="urn:hub:test:booking",
+        type=data.ce_type,
+        time=clock.wall(),
+        key=event.key,
+        data=data,
+        causation_id=event.id,
+    )
+
+
+def build(settings: ServiceSettings) -> App:
+    """The recorder as an app."""
+    metrics, health = Metrics(), Health()
+    pool = db.new_pool(settings.database_url.get_secret_value(), name=SERVICE)
+    bus = messaging.Bus.of(settings, service=SERVICE)
+    router = KafkaRouter()
+    subscription = messaging.Subscription(
+        topic=topics.BOOKING_REQUESTS,
+        handle=record,
+        prepare=messaging.no_plan,
+        remembers=os.environ.get("RECORDER_DEDUP") != "off",
+    )
+    feeds = messaging.subscribe(router, service=SERVICE, bus=bus, pool=pool, metrics=metrics, subscriptions=(subscription,))
+    broker = bus.broker()
+    broker.include_router(router)
+    http = create_app(
+        service=SERVICE,
+        health=health,
+        metrics=metrics,
+        pool=pool,
+        service_token=settings.service_token,
+        consumers=[feed.consumer for feed in feeds],
+    )
+    return App(SERVICE, settings, pool, bus, broker, feeds, (), http, health, metrics)
+
+
+def _crash_at(spec: str) -> None:
+    point, _, number = spec.partition(":")
+    passes: Counter[str] = Counter()
+
+    def hook(reached: points.Point) -> None:
+        passes[reached] += 1
+        if reached == point and passes[reached] == int(number):
+            os._exit(EXIT_CODE)
+
+    points.hook = hook
+
+
+def main() -> int:
+    """Until SIGTERM, or until the named point."""
+    if spec := os.environ.get("RECORDER_CRASH_AT"):
+        _crash_at(spec)
+    if os.environ.get("RECORDER_FENCE") == "off":
+
+        async def no_fence(tx: db.Tx, consumer: str, topic: str, partitions: Sequence[int]) -> dict[int, int]:
+            return dict.fromkeys(partitions, 0)
+
+        inbox.lock_offsets = no_fence  # type: ignore[assignment]
+    return run_service(SERVICE, ServiceSettings(), build)  # type: ignore[call-arg]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Rules as tables and properties: no input or output, no event loop."""
