@@ -11,6 +11,7 @@ import asyncpg
 from alembic import command, op
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy.util import await_only
 
 _HERE = Path(__file__).parent
 _SERVICES = _HERE.parent.parent / "services"
@@ -26,9 +27,9 @@ def sql(script: str) -> None:
     """
     connection = op.get_bind()
     connection.exec_driver_sql("SELECT 1")  # opens SQLAlchemy's transaction, which the script then joins
-    adapted = connection.connection.dbapi_connection
-    assert adapted is not None, "a bound connection has a driver's connection"
-    adapted.await_(adapted.driver_connection.execute(script))
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, asyncpg.Connection), "the environment connects through asyncpg"
+    await_only(driver.execute(script))
 
 
 def _config(service: str, dsn: str) -> Config:

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from faststream.kafka import KafkaRouter
 
 from contracts import topics
-from contracts.booking import BookingRejected, Reason, RejectedFor
+from contracts.booking.outcomes import BookingRejected, RejectedFor
+from contracts.booking.vocabulary import ActorRole, Reason
 from contracts.envelope import Event
 from hubkit import clock, db, ids, inbox, messaging, outbox, points
 from hubkit.app import App, run_service
@@ -43,7 +44,7 @@ async def record(tx: db.Tx, batch: Sequence[Event], plan: None) -> None:
 def _answer(event: Event) -> Event:
     data = BookingRejected(
         offer_id=event.key,
-        actor_role="citizen",
+        actor_role=ActorRole.CITIZEN,
         request_id=event.id,
         reason=Reason.NOT_BOOKABLE,
         reasons=(RejectedFor(code=Reason.NOT_BOOKABLE),),
@@ -109,7 +110,7 @@ def main() -> int:
             return dict.fromkeys(partitions, 0)
 
         inbox.lock_offsets = no_fence  # type: ignore[assignment]
-    return run_service(SERVICE, ServiceSettings(), build)  # type: ignore[call-arg]
+    return run_service(SERVICE, ServiceSettings(), build)
 
 
 if __name__ == "__main__":
