@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 import shutil
+import sys
 import tarfile
 import tempfile
 import zipfile
@@ -19,7 +20,7 @@ from requests import RequestException
 
 from deploy import say
 from deploy.failures import Failure
-from deploy.local import accounts
+from deploy.local import accounts, pins
 from deploy.local.pins import Pin
 
 _PARALLEL: Final = 6  # the registry's answer time is the limit, not the line: 46 jars in 8 s with 6, 40 s one by one
@@ -158,3 +159,17 @@ def _alone(folder: Path) -> Iterator[None]:
         for leftover in (*folder.glob(".part-*"), *folder.glob("jars/.part-*")):  # of a process that was killed
             shutil.rmtree(leftover, ignore_errors=True)
         yield
+
+
+def everything() -> None:
+    """Fetch and unpack all that a start needs."""
+    jars(pins.kafka(), what="Kafka")
+    unpacked_postgresql(pins.postgresql())
+
+
+if __name__ == "__main__":
+    try:
+        everything()
+    except Failure as failure:
+        say.line(str(failure))
+        sys.exit(failure.code)
