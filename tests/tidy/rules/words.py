@@ -1,0 +1,105 @@
+"""Rules about words: what no file of the repository may say. The patterns are written so that they do not match themselves."""
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from tests.tidy.tree import Finding, Rule, Tree
+
+# Pinned is what (coordinates, version, hash), never where: each ecosystem's client knows its default, a mirror is a setting.
+_REGISTRIES = re.compile(
+    r"\b(pypi[.]org|pypi[.]python[.]org|pythonhosted[.]org|test[.]pypi|repo1?[.]maven[.]|maven[.]apache[.]org|search[.]maven[.]"
+    r"|central[.]sonatype|oss[.]sonatype|registry[.]npmjs|npmjs[.](?:com|org)|yarnpkg[.]com|crates[.]io|proxy[.]golang|goproxy[.]"
+    r"|registry[-.\w]*docker|docker[.]io|ghcr[.]io|quay[.]io|gcr[.]io|mcr[.]microsoft|archive[.]apache|downloads[.]apache"
+    r"|dlcdn[.]apache|deb[.]debian|security[.]debian|ftp[.]debian|archive[.]ubuntu|anaconda[.]org|get[.]enterprisedb"
+    r"|raw[.]githubusercontent|objects[.]githubusercontent|codeload[.]github|github[.]com/[\w.-]+/[\w.-]+/(?:releases/download|archive)"
+    r"|unpkg[.]com|cdn[.]jsdelivr|cdnjs[.]cloudflare)",
+    re.IGNORECASE,
+)
+_PATHS = re.compile(
+    r"(?<![\w./:-])(/home/(?!nonroot\b|app\b)[a-z_][\w.-]*/|/Users/[A-Za-z][\w.-]*/|/root/[\w.]|/work(?:/|space\b)|/tmp/(?:plan|tidy)\b"
+    r"|/mnt/[a-z]/Users|[A-Z]:[\\/]+Users[\\/])"
+)
+_WORDS = re.compile(
+    r"(?<!user-)(?<!user_)(?<!user )\b(?:sub)?[a]gents?\b|\bhelpers?\b|\bthe issue\b(?! date)|\bissue ?#\d+"
+    r"|\bthis workplace\b|\bthe workplace\b|\bsteering repo|\b(?:coding|working|earlier|previous) session\b|\bthe CEO\b"
+    r"|\bplan[.]md\b|\bclaude\b|\banthropic\b|\bopenai\b|\bchat-?gpt\b|\bcopilot\b|\blarge language model|\bAI[- ]assist"
+    r"|\bgenerated (?:by|with) AI\b|\bco-authored-by\b",
+    re.IGNORECASE,
+)
+_UNFINISHED = re.compile(
+    r"\b(TO[D]O|FIX[M]E|XX[X]|HA[C]K)\b|\blorem ipsum\b|\bnot (?:yet )?implemented\b|\bNotImplemented[E]rror\b"
+)
+_LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)(?:#[^)]*)?\)")
+_LOCKS = ("requirements",)  # written by a tool, hashes and names of others
+
+
+def _lines(tree: Tree) -> Iterator[tuple[str, int, str]]:
+    for source in tree.sources.values():
+        if not PurePosixPath(source.path).name.startswith(_LOCKS) or source.path.endswith(".py"):
+            for number, line in enumerate(source.lines, 1):
+                yield source.path, number, line
+
+
+def _address(tree: Tree) -> Iterator[Finding]:
+    for source in tree.sources.values():
+        for number, line in enumerate(source.lines, 1):
+            match = _REGISTRIES.search(line)
+            if match:
+                message = f"`{match[0]}`: name coordinates, version and hash; the client knows where, a mirror is a setting"
+                yield Finding(source.path, number, "address", message)
+
+
+def _path(tree: Tree) -> Iterator[Finding]:
+    for path, number, line in _lines(tree):
+        match = _PATHS.search(line)
+        if match:
+            yield Finding(path, number, "path", f"`{match[0]}` is a path of one machine: make it relative, or a setting")
+
+
+def _word(tree: Tree) -> Iterator[Finding]:
+    for path, number, line in _lines(tree):
+        match = _WORDS.search(line)
+        if match:
+            yield Finding(
+                path, number, "word", f"`{match[0]}` is about how this was made: say what it is, for who reads it later"
+            )
+
+
+def _unfinished(tree: Tree) -> Iterator[Finding]:
+    for path, number, line in _lines(tree):
+        match = _UNFINISHED.search(line)
+        if match:
+            yield Finding(path, number, "unfinished", f"`{match[0]}`: finish it, or leave it out; a plan belongs elsewhere")
+
+
+def _link(tree: Tree) -> Iterator[Finding]:
+    folders = {parent.as_posix() for path in tree.sources for parent in PurePosixPath(path).parents}
+    for source in tree.sources.values():
+        if not source.path.endswith(".md"):
+            continue
+        for number, line in enumerate(source.lines, 1):
+            for target in _LINK.findall(line):
+                resolved = _resolve(PurePosixPath(source.path).parent, target)
+                if resolved not in tree.sources and resolved not in folders:
+                    message = f"the link to `{target}` leads nowhere: link a file of this repository"
+                    yield Finding(source.path, number, "link", message)
+
+
+def _resolve(folder: PurePosixPath, target: str) -> str:
+    parts: list[str] = [] if target.startswith("/") else list(folder.parts)
+    for part in PurePosixPath(target.lstrip("/")).parts:
+        if part == "..":
+            parts[-1:] = []
+        elif part != ".":
+            parts.append(part)
+    return PurePosixPath(*parts).as_posix() if parts else "."
+
+
+RULES = (
+    Rule("address", _address),
+    Rule("path", _path),
+    Rule("word", _word),
+    Rule("unfinished", _unfinished),
+    Rule("link", _link),
+)
