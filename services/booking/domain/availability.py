@@ -1,0 +1,269 @@
+"""What is still free, asked of the same rule as a decision: later starts, all starts of a window, maximal free spans."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from services.booking.domain.claims import Placement, Reasons, Wish
+from services.booking.domain.codes import Kind, Reason
+from services.booking.domain.evaluation import evaluate, on_grid, taken_parts
+from services.booking.domain.hours import Span, local_date
+from services.booking.domain.occupancy import Occupancy
+from services.booking.domain.offers import Component, Offer, Resource, reach
+from services.booking.domain.zones import DAY, MINUTE, midnight
+from services.booking.limits import (
+    FREE_SPANS_MAX,
+    FREE_STARTS_MAX,
+    NEXT_START_TRIES_MAX,
+    NEXT_START_WITHIN,
+    OFF_GRID_TRIES_MAX,
+)
+
+SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class FreeSpan:
+    """A maximal span in which this resource could be booked; cut to the window that was asked for."""
+
+    component_id: str
+    resource_id: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FreeSession:
+    """A session that lies in the window: places left, and whether the asker would get what was asked for."""
+
+    resource_id: str
+    start: datetime
+    end: datetime
+    free: int
+    bookable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """The answer for a window. `more`: it went on, but the lists have their bounds."""
+
+    starts: tuple[datetime, ...]
+    spans: tuple[FreeSpan, ...]
+    sessions: tuple[FreeSession, ...]
+    more: bool
+
+
+def next_start(
+    offer: Offer, wish: Wish, start: datetime, end: datetime, occupancy: Occupancy, now: datetime
+) -> datetime | None:
+    """The first start after `start`, at most a week later, at which the rules accept the wish with the same length.
+
+    On the grid, or where there is none at the edge of a span. `occupancy` must know the week's claims.
+    """
+    length = end - start
+    last = start + NEXT_START_WITHIN
+    tried: set[datetime] = set()
+    for edge in sorted(set(_edges(offer, wish, start, last + length, occupancy))):
+        if not start < edge <= last or len(tried) >= NEXT_START_TRIES_MAX:
+            continue
+        for moment in _on_grid_from(offer, edge):
+            if moment in tried or moment > last:
+                break
+            tried.add(moment)
+            answer = evaluate(offer, _at(wish, moment, length), occupancy, now)
+            if isinstance(answer, Placement):
+                return moment
+            if not _only_off_grid(answer):
+                break
+    return None
+
+
+def free(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: Occupancy, now: datetime) -> Free:
+    """All that is free for `wish` (which has a duration, no start) with a start in `[low, high)`."""
+    session = offer.session()
+    if session is not None:
+        sessions = tuple(_sessions(offer, session, wish, low, high, occupancy, now))
+        return Free((), (), sessions, more=False)
+    assert wish.duration is not None, "the asker says how long"
+    starts: list[datetime] = []
+    for moment in _starts(offer, wish, low, high, occupancy, now):
+        if len(starts) > FREE_STARTS_MAX:
+            break
+        if isinstance(evaluate(offer, _at(wish, moment, wish.duration), occupancy, now), Placement):
+            starts.append(moment)
+    spans: list[FreeSpan] = []
+    for span in _spans(offer, wish, low, high, occupancy, now):
+        if len(spans) > FREE_SPANS_MAX:
+            break
+        spans.append(span)
+    more = len(starts) > FREE_STARTS_MAX or len(spans) > FREE_SPANS_MAX
+    return Free(tuple(starts[:FREE_STARTS_MAX]), tuple(spans[:FREE_SPANS_MAX]), (), more)
+
+
+def next_on_grid(moment: datetime, grid: timedelta, where: ZoneInfo) -> datetime:
+    """The first instant from `moment` on at which the clock on the wall shows a whole number of grid steps."""
+    local = moment.astimezone(where)
+    since_midnight = timedelta(hours=local.hour, minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+    behind = since_midnight % grid
+    if not behind:
+        return moment
+    until_midnight = DAY - since_midnight
+    found = moment + min(grid - behind, until_midnight)
+    if found.astimezone(where).utcoffset() == local.utcoffset():
+        return found
+    # A clock change lies between: minute by minute, twice a year.
+    found = moment + (MINUTE - since_midnight % MINUTE) % MINUTE
+    while not on_grid(found.astimezone(where), grid):
+        found += MINUTE
+    return found
+
+
+def _on_grid_from(offer: Offer, edge: datetime) -> Iterator[datetime]:
+    """The first start from `edge` on, and the next few in case a clock change puts its end off the grid."""
+    if offer.grid is None:
+        yield edge
+        return
+    moment = edge
+    for _ in range(OFF_GRID_TRIES_MAX):
+        moment = next_on_grid(moment, offer.grid, offer.where)
+        yield moment
+        moment += SECOND
+
+
+def _at(wish: Wish, start: datetime, length: timedelta) -> Wish:
+    return replace(wish, start=start, end=start + length, duration=None)
+
+
+def _only_off_grid(answer: Placement | Reasons) -> bool:
+    return isinstance(answer, Reasons) and Reason.OFF_GRID in {why.code for why in answer.items}
+
+
+def _edges(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: Occupancy) -> Iterator[datetime]:
+    """Where something may begin to be free: every left edge of the set of good starts is among them.
+
+    Local midnights are, as limits per day begin anew there.
+    """
+    day = local_date(low, offer.where) + DAY
+    while midnight(day, offer.where) < high:
+        yield midnight(day, offer.where)
+        day += DAY
+    yield from (end for _, end in offer.blackouts.spans)
+    if offer.opening is not None:
+        yield from (start for start, _ in offer.opening.spans(low, high))
+    for part, resource in _choices(offer, wish):
+        setup, teardown = part.buffers(resource)
+        yield from (end for _, end in resource.blackouts.spans)
+        if resource.opening is not None:
+            yield from (start for start, _ in resource.opening.spans(low, high))
+        if resource.kind is Kind.UNIT and resource.resource_id in occupancy.units:
+            track = occupancy.units[resource.resource_id]
+            yield from (end + setup for _, end in track.occupied(low - setup, high + teardown))
+        elif resource.kind is Kind.POOL and resource.resource_id in occupancy.pools:
+            yield from (at + setup for at, _ in occupancy.pools[resource.resource_id].steps())
+
+
+def _choices(offer: Offer, wish: Wish) -> Iterator[tuple[Component, Resource]]:
+    for part in taken_parts(offer, wish):
+        named = wish.choice(part.component_id)
+        for resource in part.resources:
+            if named is None or resource.resource_id == named:
+                yield part, resource
+
+
+def _starts(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: Occupancy, now: datetime) -> Iterator[datetime]:
+    """Starts worth trying in `[low, high)`: the whole grid while the offer is open, or without a grid the edges."""
+    earliest, too_far = reach(offer, now)
+    low, high = max(low, earliest), min(high, too_far)
+    if low >= high:
+        return
+    if offer.grid is None:
+        yield from sorted({edge for edge in (low, *_edges(offer, wish, low, high, occupancy)) if low <= edge < high})
+        return
+    open_spans: Iterable[Span] = ((low, high),) if offer.opening is None else offer.opening.spans(low, high)
+    for start, end in open_spans:
+        moment = next_on_grid(start, offer.grid, offer.where)
+        while moment < end:
+            yield moment
+            moment = next_on_grid(moment + MINUTE, offer.grid, offer.where)
+
+
+def _sessions(
+    offer: Offer, session: Component, wish: Wish, low: datetime, high: datetime, occupancy: Occupancy, now: datetime
+) -> Iterator[FreeSession]:
+    for resource in session.resources:
+        start, end = resource.start, resource.end
+        if start is None or end is None or not resource.scheduled or not low <= start < high:
+            continue
+        left = (resource.capacity or 0) - occupancy.sessions[resource.resource_id].taken
+        wanted = replace(wish, duration=None)
+        if len(session.resources) > 1:
+            wanted = replace(wanted, choices={**(wish.choices or {}), session.component_id: resource.resource_id})
+        answer = evaluate(offer, wanted, occupancy, now)
+        yield FreeSession(resource.resource_id, start, end, max(0, left), isinstance(answer, Placement))
+
+
+def _spans(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: Occupancy, now: datetime) -> Iterator[FreeSpan]:
+    """Open hours of offer and resource, less blackouts, less what is occupied grown by our own buffers."""
+    low = max(low, reach(offer, now)[0])
+    for part, resource in _choices(offer, wish):
+        count = wish.count(part.component_id)
+        needs = wish.needs & part.features
+        small = resource.kind is Kind.UNIT and resource.capacity is not None and count > resource.capacity
+        if low >= high or small or not needs <= resource.features:
+            continue
+        free_spans: list[Span] = [(low, high)]
+        for opening in (offer.opening, resource.opening):
+            if opening is not None:
+                open_spans = list(opening.spans(low, high))
+                free_spans = [cut for span in free_spans for cut in _common(span, open_spans)]
+        taken = [*offer.blackouts.spans, *resource.blackouts.spans, *_taken(part, resource, count, low, high, occupancy)]
+        for start, end in _without(free_spans, sorted(taken)):
+            yield FreeSpan(part.component_id, resource.resource_id, start, end)
+
+
+def _taken(
+    part: Component, resource: Resource, count: int, low: datetime, high: datetime, occupancy: Occupancy
+) -> Iterator[Span]:
+    """The spans that no booked span may touch, because the buffers around it would meet what is occupied."""
+    setup, teardown = part.buffers(resource)
+    if resource.kind is Kind.UNIT and resource.resource_id in occupancy.units:
+        for start, end in occupancy.units[resource.resource_id].occupied(low - setup, high + teardown):
+            yield start - teardown, end + setup
+    elif resource.kind is Kind.POOL:
+        most = (resource.capacity or 0) - count
+        since: datetime | None = low - setup if most < 0 else None
+        for at, level in occupancy.pools[resource.resource_id].steps() if resource.resource_id in occupancy.pools else ():
+            if since is None and level > most:
+                since = at
+            elif since is not None and level <= most:
+                yield since - teardown, at + setup
+                since = None
+        if since is not None:
+            yield since - teardown, high + teardown
+
+
+def _common(span: Span, others: list[Span]) -> Iterator[Span]:
+    """The parts of `span` that lie in one of the ordered, disjoint others."""
+    for start, end in others[max(0, bisect_right(others, span) - 1) :]:
+        if start >= span[1]:
+            return
+        if end > span[0]:
+            yield max(start, span[0]), min(end, span[1])
+
+
+def _without(spans: Iterable[Span], taken: list[Span]) -> Iterator[Span]:
+    """What remains of ordered, disjoint spans without the taken ones, ordered by start."""
+    for start, end in spans:
+        at = start
+        for first, last in taken:
+            if last <= at:
+                continue
+            if first >= end:
+                break
+            if first > at:
+                yield at, first
+            at = max(at, last)
+        if at < end:
+            yield at, end

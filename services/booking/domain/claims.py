@@ -1,0 +1,152 @@
+"""Claims on scarce things: who asks, for what, and what was given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from services.booking.domain.codes import RANK, Reason, Role, State
+
+
+class ClaimantKind(StrEnum):
+    """Who a booking is for."""
+
+    PERSON = "person"
+    PARTNER = "partner"
+    HOUSE = "house"
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """For whom: a person or a partner's booking by random id, or the house itself. Never a name."""
+
+    kind: ClaimantKind
+    person_id: UUID | None = None
+    hub_id: str | None = None
+    booking_ref: UUID | None = None
+    purpose: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who sent a command, and whether its source may speak for that role."""
+
+    role: Role
+    actor_id: str | None
+    groups: frozenset[str]
+    permitted: bool
+
+    def owns(self, claimant: Claimant) -> bool:
+        """Whether the actor is the claimant: the same person, or the same hub."""
+        if self.actor_id is None:
+            return False
+        if self.role is Role.CITIZEN:
+            return claimant.kind is ClaimantKind.PERSON and str(claimant.person_id) == self.actor_id
+        return self.role is Role.PARTNER and claimant.kind is ClaimantKind.PARTNER and claimant.hub_id == self.actor_id
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked for. Times are instants or local times without offset; a wish for a session has none.
+
+    `groups` None: it is not known who asks, so groups are not looked at. `person_id`: whose limits count, None = nobody's.
+    `unserved` is true for a wish that this release does not decide (`served.py`).
+    """
+
+    start: datetime | None
+    end: datetime | None
+    duration: timedelta | None
+    quantity: int = 1
+    quantities: Mapping[str, int] | None = None
+    choices: Mapping[str, str] | None = None
+    options: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
+    groups: frozenset[str] | None = None
+    person_id: UUID | None = None
+    offer_revision: int | None = None
+    unserved: bool = False
+
+    def count(self, component_id: str) -> int:
+        """Places, pool units or people wanted of one component."""
+        return self.quantity if self.quantities is None else self.quantities.get(component_id, self.quantity)
+
+    def choice(self, component_id: str) -> str | None:
+        """The resource named for one component."""
+        return None if self.choices is None else self.choices.get(component_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One resource for one span: what becomes an allocation. `occupied` includes the buffers."""
+
+    component_id: str
+    resource_id: str
+    unit_no: int | None
+    pool_no: int | None
+    quantity: int
+    occupied_start: datetime
+    occupied_end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The answer yes: the booked span and one part per component taken, in the order of the offer."""
+
+    start: datetime
+    end: datetime
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """One reason, and the component it is about where it is about one."""
+
+    code: Reason
+    component_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """The answer no: all reasons that apply, in the order of their codes; the first is *the* reason.
+
+    `start` and `end` say what was asked as far as it could be resolved; `detail` are JSON pointers into the request.
+    """
+
+    items: tuple[Why, ...]
+    start: datetime | None = None
+    end: datetime | None = None
+    detail: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> Reason:
+        """The reason."""
+        return self.items[0].code
+
+
+def reasons(
+    found: list[Why], *, start: datetime | None = None, end: datetime | None = None, detail: tuple[str, ...] = ()
+) -> Reasons:
+    """The answer no from what was found, in any order; components keep the order in which they were looked at."""
+    assert found, "a refusal has a reason"
+    ordered = sorted(dict.fromkeys(found), key=lambda why: RANK[why.code])
+    return Reasons(tuple(ordered), start, end, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """A claim that stands or stood. A change makes a new one with the next version."""
+
+    booking_id: UUID
+    offer_id: str
+    offer_revision: int
+    claimant: Claimant
+    state: State
+    version: int
+    start: datetime
+    end: datetime
+    time_zone: str
+    quantity: int
+    needs: frozenset[str]
+    check_in_code: str | None
+    parts: tuple[Part, ...]

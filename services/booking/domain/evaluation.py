@@ -1,0 +1,330 @@
+"""The one rule function: whether a wish can be had, with what, or every reason why not.
+
+Decision, availability, why-not and later promotion, re-check and alternatives ask it alike: two functions drift apart.
+Nothing here knows a request, a version or a database.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from services.booking.domain import quotas
+from services.booking.domain.claims import Part, Placement, Reasons, Why, Wish, reasons
+from services.booking.domain.codes import Choose, Kind, Reason
+from services.booking.domain.occupancy import Occupancy
+from services.booking.domain.offers import Component, Offer, Resource, reach
+from services.booking.domain.served import counts_unserved_group
+from services.booking.domain.zones import MINUTE, resolve
+
+
+def evaluate(offer: Offer, wish: Wish, occupancy: Occupancy, now: datetime) -> Placement | Reasons:
+    """What the wish would be given at `now`, or all reasons against it in the order of booking.md §7.
+
+    `occupancy` must know the claims in `windows(offer, wish)`. Of several sessions the first that fits is taken.
+    """
+    if not offer.served:
+        return Reasons((Why(Reason.NOT_BOOKABLE),))
+    parts = taken_parts(offer, wish)
+    detail = malformed(offer, wish, parts)
+    if detail:
+        return Reasons((Why(Reason.INVALID_REQUEST),), detail=detail)
+    found = _of_the_offer(offer, wish, parts, now)
+    if any(why.code is Reason.UNKNOWN_OFFER for why in found):
+        return reasons(found)
+    session = offer.session()
+    if session is None:
+        span = span_of(offer, wish)
+        if isinstance(span[0], Reason) or isinstance(span[1], Reason):
+            found += [Why(moment) for moment in span if isinstance(moment, Reason)]
+            return reasons(found)
+        return _place(offer, wish, parts, None, (span[0], span[1]), occupancy, now, found)
+    return _place_in_a_session(offer, wish, parts, session, occupancy, now, found)
+
+
+def taken_parts(offer: Offer, wish: Wish) -> Sequence[Component]:
+    """The components that the wish takes: all that are not optional, and those of its options."""
+    if not offer.optional:
+        return offer.components
+    return [part for part in offer.components if not part.optional or part.component_id in wish.options]
+
+
+def malformed(offer: Offer, wish: Wish, parts: Sequence[Component]) -> tuple[str, ...]:
+    """JSON pointers to what this offer needs and the wish lacks, or has and the offer knows nothing of."""
+    detail: list[str] = []
+    if offer.session() is not None:
+        given = (("/start", wish.start), ("/end", wish.end), ("/duration_minutes", wish.duration))
+        detail += [pointer for pointer, value in given if value is not None]
+    else:
+        if wish.start is None:
+            detail.append("/start")
+        if (wish.end is None) == (wish.duration is None):
+            detail.append("/end")
+    taken = {part.component_id for part in parts}
+    if wish.options and not wish.options <= {part.component_id for part in offer.components if part.optional}:
+        detail.append("/options")
+    if wish.quantities:
+        detail += [_pointer("/quantities", name) for name in wish.quantities if name not in taken]
+    if wish.choices:
+        detail += [_pointer("/choices", name) for name in wish.choices if name not in taken]
+    for part in parts:
+        named = wish.choice(part.component_id) is not None
+        if named if part.choose is Choose.ANY else part.choose is Choose.NAMED and not named and len(part.resources) > 1:
+            detail.append(_pointer("/choices", part.component_id))
+    return tuple(detail)
+
+
+def span_of(offer: Offer, wish: Wish) -> tuple[datetime | Reason, datetime | Reason]:
+    """The booked instants that a wish without session names, or why a local time means none. A length is elapsed time."""
+    assert wish.start is not None, "checked by malformed()"
+    start = resolve(wish.start, offer.where)
+    if wish.end is not None:
+        return start, resolve(wish.end, offer.where)
+    assert wish.duration is not None, "checked by malformed()"
+    return start, start if isinstance(start, Reason) else start + wish.duration
+
+
+def windows(offer: Offer, wish: Wish, *, ahead: timedelta = timedelta()) -> Iterator[tuple[Resource, datetime, datetime]]:
+    """Each unit or pool that the wish could get, and from when to when its claims must be known; sessions need none.
+
+    `ahead` is how much later a start is looked for.
+    """
+    if not offer.served:
+        return
+    parts = taken_parts(offer, wish)
+    if malformed(offer, wish, parts):
+        return
+    session = offer.session()
+    if session is None:
+        span = span_of(offer, wish)
+        if isinstance(span[0], Reason) or isinstance(span[1], Reason) or span[0] >= span[1]:
+            return
+        spans = [(span[0], span[1])]
+    else:
+        spans = [
+            (candidate.start, candidate.end)
+            for candidate in _candidates(session, wish)
+            if candidate.start is not None and candidate.end is not None
+        ]
+    for part in parts:
+        if part.kind is Kind.SESSION:
+            continue
+        for resource in _candidates(part, wish):
+            setup, teardown = part.buffers(resource)
+            for start, end in spans:
+                yield resource, start - setup, end + teardown + ahead
+
+
+def candidates(offer: Offer, wish: Wish) -> Iterator[Resource]:
+    """Every resource that the wish could get: their rows are what a decision locks."""
+    for part in taken_parts(offer, wish):
+        yield from _candidates(part, wish)
+
+
+def _candidates(part: Component, wish: Wish) -> Sequence[Resource]:
+    named = wish.choice(part.component_id)
+    if named is None:
+        return part.resources
+    resource = part.find(named)
+    return () if resource is None else (resource,)
+
+
+def _of_the_offer(offer: Offer, wish: Wish, parts: Sequence[Component], now: datetime) -> list[Why]:
+    """What can be said before any span is looked at."""
+    found: list[Why] = []
+    for part in parts:
+        if not _candidates(part, wish):
+            code = Reason.UNKNOWN_OFFER if wish.choice(part.component_id) is not None else Reason.NOT_BOOKABLE
+            found.append(Why(code, part.component_id))
+        if wish.count(part.component_id) > offer.quantity_most:
+            found.append(Why(Reason.PERSON_LIMIT, part.component_id))
+    if (
+        not offer.published
+        or wish.unserved
+        or (offer.bookable_from is not None and now < offer.bookable_from)
+        or (offer.bookable_until is not None and now >= offer.bookable_until)
+        or counts_unserved_group(offer, wish)
+    ):
+        found.append(Why(Reason.NOT_BOOKABLE))
+    if wish.offer_revision is not None and wish.offer_revision != offer.revision:
+        found.append(Why(Reason.REVISION_OUTDATED))
+    if offer.permitted_groups is not None and wish.groups is not None and not offer.permitted_groups & wish.groups:
+        found.append(Why(Reason.NOT_PERMITTED))
+    if wish.needs and not wish.needs <= frozenset().union(*(part.features for part in parts)):
+        found.append(Why(Reason.NEEDS_UNMET))
+    return found
+
+
+def _place_in_a_session(
+    offer: Offer, wish: Wish, parts: Sequence[Component], session: Component, occupancy: Occupancy, now: datetime,
+    found: list[Why],
+) -> Placement | Reasons:  # fmt: skip
+    """Try the sessions in list order, each with its own span; the reasons are those of all that were tried."""
+    refused: list[Reasons] = []
+    for candidate in _candidates(session, wish):
+        if not candidate.scheduled or candidate.start is None or candidate.end is None:
+            refused.append(reasons([*found, Why(Reason.NOT_BOOKABLE, session.component_id)]))
+            continue
+        span = (candidate.start, candidate.end)
+        answer = _place(offer, wish, parts, candidate, span, occupancy, now, list(found))
+        if isinstance(answer, Placement):
+            return answer
+        refused.append(answer)
+    if not refused:
+        return reasons(found)
+    only = refused[0] if len(refused) == 1 else None
+    return reasons(
+        [why for answer in refused for why in answer.items],
+        start=only.start if only else None,
+        end=only.end if only else None,
+    )
+
+
+def _place(
+    offer: Offer, wish: Wish, parts: Sequence[Component], session: Resource | None, span: tuple[datetime, datetime],
+    occupancy: Occupancy, now: datetime, found: list[Why],
+) -> Placement | Reasons:  # fmt: skip
+    """Judge one span; `found` are the reasons already known, and it becomes the list of all."""
+    start, end = span
+    local = start.astimezone(offer.where)
+    _judge_time(offer, local, start, end, now, found, fixed=session is not None)
+    if start >= end:
+        return reasons(found, start=start, end=end)
+    _judge_names(parts, wish, found)
+    placed: dict[str, Part] = {}
+    # Who has fewer candidates chooses first, lest a part that could have any takes the only one of another.
+    for part in _fewest_candidates_first(parts, wish):
+        among = (session,) if session is not None and part.kind is Kind.SESSION else _candidates(part, wish)
+        given = _pick(part, among, wish, start, end, local, occupancy, placed)
+        if isinstance(given, Part):
+            placed[part.component_id] = given
+        else:
+            found += [Why(code, part.component_id) for code in given]
+    if not quotas.passes(offer, wish, start, end, occupancy, now):
+        found.append(Why(Reason.PERSON_LIMIT))
+    if found:
+        return reasons(found, start=start, end=end)
+    return Placement(start, end, tuple(placed[part.component_id] for part in parts))
+
+
+def _judge_time(
+    offer: Offer, local: datetime, start: datetime, end: datetime, now: datetime, found: list[Why], *, fixed: bool
+) -> None:
+    """Length, grid, lead, horizon, blackouts and hours of the offer; of a session's fixed span staff answer for the rest."""
+    if not fixed:
+        length = end - start
+        if length < offer.shortest or length <= timedelta():
+            found.append(Why(Reason.TOO_SHORT))
+        if length > offer.longest or (offer.lengths is not None and length not in offer.lengths):
+            found.append(Why(Reason.TOO_LONG))
+        if offer.grid is not None and not (on_grid(local, offer.grid) and on_grid(end.astimezone(offer.where), offer.grid)):
+            found.append(Why(Reason.OFF_GRID))
+    earliest, too_far = reach(offer, now)
+    if start < earliest:
+        found.append(Why(Reason.TOO_SOON))
+    if start >= too_far:
+        found.append(Why(Reason.TOO_FAR_AHEAD))
+    if offer.blackouts.touch(start, end):
+        found.append(Why(Reason.BLACKOUT))
+    if not fixed and offer.opening is not None and not offer.opening.covers(start, end, local.date()):
+        found.append(Why(Reason.OUTSIDE_OPENING_HOURS))
+
+
+def on_grid(local: datetime, grid: timedelta) -> bool:
+    """Whether the clock on the wall shows a whole number of grid steps since midnight."""
+    if local.second or local.microsecond:
+        return False
+    return (local.hour * 60 + local.minute) % (grid // MINUTE) == 0
+
+
+def _judge_names(parts: Sequence[Component], wish: Wish, found: list[Why]) -> None:
+    """One unit can serve one component only."""
+    if not wish.choices or len(wish.choices) < 2:
+        return
+    named: set[str] = set()
+    for part in parts:
+        choice = wish.choice(part.component_id)
+        if choice is None or part.kind is not Kind.UNIT:
+            continue
+        if choice in named:
+            found.append(Why(Reason.SAME_UNIT_TWICE, part.component_id))
+        named.add(choice)
+
+
+def _pick(
+    part: Component, among: Sequence[Resource], wish: Wish, start: datetime, end: datetime, local: datetime,
+    occupancy: Occupancy, placed: dict[str, Part],
+) -> Part | list[Reason]:  # fmt: skip
+    """The first of the candidates that can be had, else why none can.
+
+    Where some only lack a free span, the reason is about these: the one candidate's own, or that all of several are taken.
+    """
+    needs = wish.needs & part.features
+    count = wish.count(part.component_id)
+    faults: list[Reason] = []
+    taken: list[Reason] = []
+    for resource in among:
+        fault = _fault(part, resource, needs, count, start, end, local)
+        if fault:
+            faults += fault
+            continue
+        setup, teardown = part.buffers(resource)
+        low, high = start - setup, end + teardown
+        reason = _occupied(resource, count, (low, high), (start, end), occupancy, placed)
+        if reason is None:
+            return Part(part.component_id, resource.resource_id, resource.unit_no, resource.pool_no, count, low, high)
+        taken.append(reason)
+    if taken:
+        return [taken[0] if len(taken) == 1 else Reason.CAPACITY_FULL]
+    for resource in among:
+        setup, teardown = part.buffers(resource)
+        reason = _occupied(resource, count, (start - setup, end + teardown), (start, end), occupancy, placed)
+        if reason is None:
+            return faults
+        taken.append(reason)
+    return faults + ([taken[0] if len(taken) == 1 else Reason.CAPACITY_FULL] if taken else [])
+
+
+def _fault(
+    part: Component, resource: Resource, needs: frozenset[str], count: int, start: datetime, end: datetime,
+    local: datetime,
+) -> list[Reason]:  # fmt: skip
+    """What rules this resource out whoever else is there."""
+    fault: list[Reason] = []
+    if resource.blackouts.touch(start, end):
+        fault.append(Reason.BLACKOUT)
+    if part.kind is not Kind.SESSION and resource.opening is not None and not resource.opening.covers(start, end, local.date()):
+        fault.append(Reason.OUTSIDE_OPENING_HOURS)
+    if needs and not needs <= resource.features:
+        fault.append(Reason.NEEDS_UNMET)
+    if part.kind is Kind.UNIT and resource.capacity is not None and count > resource.capacity:
+        fault.append(Reason.CAPACITY_FULL)
+    return fault
+
+
+def _occupied(
+    resource: Resource, count: int, occupied: tuple[datetime, datetime], booked: tuple[datetime, datetime],
+    occupancy: Occupancy, placed: dict[str, Part],
+) -> Reason | None:  # fmt: skip
+    """Why others, or the other components of this wish, leave no room; None if there is room."""
+    name = resource.resource_id
+    mine = [part for part in placed.values() if part.resource_id == name] if placed else ()
+    if resource.kind is Kind.UNIT:
+        if mine:
+            return Reason.CONFLICT
+        track = occupancy.units.get(name)
+        return None if track is None else track.clash(*occupied, *booked)
+    wanted = count + sum(part.quantity for part in mine)
+    if resource.kind is Kind.POOL:
+        pool = occupancy.pools.get(name)
+        taken = 0 if pool is None else pool.peak(*occupied)
+    else:
+        taken = occupancy.sessions[name].taken
+    return Reason.CAPACITY_FULL if taken + wanted > (resource.capacity or 0) else None
+
+
+def _fewest_candidates_first(parts: Sequence[Component], wish: Wish) -> Sequence[Component]:
+    return parts if len(parts) == 1 else sorted(parts, key=lambda part: len(_candidates(part, wish)))
+
+
+def _pointer(under: str, name: str) -> str:
+    """RFC 6901: `~` and `/` inside a name are escaped."""
+    return f"{under}/{name.replace('~', '~0').replace('/', '~1')}"

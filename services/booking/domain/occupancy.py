@@ -1,0 +1,188 @@
+"""What is taken, in memory: read once under the locks, then changed by each decision so that the next one sees it.
+
+Three shapes, as three things guard them: a track of spans per unit, a step function of places per pool, a counter per
+session. Besides, what persons already have under their limits.
+"""
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from services.booking.domain.claims import Part
+from services.booking.domain.codes import Kind, Reason, State
+from services.booking.domain.hours import Span
+
+# occupied start, occupied end, booked start, booked end, booking id
+Taken = tuple[datetime, datetime, datetime, datetime, UUID]
+
+
+class Track:
+    """The spans taken on one unit, ordered by the start of what they occupy."""
+
+    __slots__ = ("_longest", "_taken")
+
+    def __init__(self) -> None:
+        self._taken: list[Taken] = []
+        self._longest = timedelta()
+
+    def add(self, taken: Taken) -> None:
+        """Note a span; two may overlap, since what is kept from newcomers may have been given to others."""
+        insort(self._taken, taken)
+        self._longest = max(self._longest, taken[1] - taken[0])
+
+    def remove(self, booking_id: UUID) -> None:
+        """Forget the spans of one booking."""
+        self._taken = [taken for taken in self._taken if taken[4] != booking_id]
+
+    def clash(self, low: datetime, high: datetime, start: datetime, end: datetime) -> Reason | None:
+        """Why a claim that occupies `[low, high)` and books `[start, end)` does not fit; None if it does."""
+        found: Reason | None = None
+        for taken in self._near(low, high):
+            if taken[2] < end and taken[3] > start:
+                return Reason.CONFLICT
+            found = Reason.BUFFER
+        return found
+
+    def occupied(self, low: datetime, high: datetime) -> Iterator[Span]:
+        """The occupied spans that meet `[low, high)`, latest first."""
+        return ((taken[0], taken[1]) for taken in self._near(low, high))
+
+    def _near(self, low: datetime, high: datetime) -> Iterator[Taken]:
+        taken = self._taken
+        earliest = low - self._longest
+        position = bisect_left(taken, (high,)) - 1
+        while position >= 0 and taken[position][0] >= earliest:
+            if taken[position][1] > low:
+                yield taken[position]
+            position -= 1
+
+
+class Profile:
+    """How much of one pool is taken over time: a step function, so that the maximum in a span is one look."""
+
+    __slots__ = ("_levels", "_times")
+
+    def __init__(self) -> None:
+        self._times: list[datetime] = []
+        self._levels: list[int] = []
+
+    def add(self, start: datetime, end: datetime, quantity: int) -> None:
+        """Raise the level in `[start, end)`; a negative quantity lowers it."""
+        first, last = self._cut(start), self._cut(end)
+        for position in range(first, last):
+            self._levels[position] += quantity
+
+    def peak(self, start: datetime, end: datetime) -> int:
+        """The maximum taken at any instant of `[start, end)`: never a sum over it, never the level at probes."""
+        first = max(0, bisect_right(self._times, start) - 1)
+        return max(self._levels[first : bisect_left(self._times, end)], default=0)
+
+    def steps(self) -> Iterator[tuple[datetime, int]]:
+        """(from when, how much) in order; before the first step nothing is taken."""
+        return zip(self._times, self._levels, strict=True)
+
+    def _cut(self, at: datetime) -> int:
+        times = self._times
+        position = bisect_left(times, at)
+        if position == len(times) or times[position] != at:
+            times.insert(position, at)
+            self._levels.insert(position, self._levels[position - 1] if position else 0)
+        return position
+
+
+@dataclass(slots=True)
+class Places:
+    """The counter of a session: what stands in its row, and places freed but kept from newcomers for a while."""
+
+    used: int
+    kept: int = 0
+
+    @property
+    def taken(self) -> int:
+        """What a newcomer finds taken."""
+        return self.used + self.kept
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One booking of a person as their limits see it."""
+
+    booking_id: UUID
+    start: datetime
+    end: datetime
+    quantity: int
+    state: State
+
+
+class Occupancy:
+    """Everything that decisions on one set of resources look at besides the rules.
+
+    `known` tells from when to when the claims on a unit or pool were read: outside, nothing may be concluded.
+    `changes` rises with every change: what was worked out before may then be wrong.
+    """
+
+    __slots__ = ("changes", "known", "people", "pools", "sessions", "units")
+
+    def __init__(self) -> None:
+        self.units: dict[str, Track] = {}
+        self.pools: dict[str, Profile] = {}
+        self.sessions: dict[str, Places] = {}
+        self.people: dict[tuple[UUID, str], list[Counted]] = {}
+        self.known: dict[str, list[Span]] = {}
+        self.changes = 0
+
+    def take(self, resource_id: str, kind: Kind, taken: Taken, quantity: int) -> None:
+        """Note a claim on a unit or pool as it was read."""
+        if kind is Kind.UNIT:
+            track = self.units.get(resource_id)
+            if track is None:
+                track = self.units[resource_id] = Track()
+            track.add(taken)
+        else:
+            profile = self.pools.get(resource_id)
+            if profile is None:
+                profile = self.pools[resource_id] = Profile()
+            profile.add(taken[0], taken[1], quantity)
+
+    def book(self, booking_id: UUID, start: datetime, end: datetime, parts: Collection[Part]) -> None:
+        """Apply a decision: every part is taken from now on."""
+        self.changes += 1
+        for part in parts:
+            if part.unit_no is not None:
+                taken = (part.occupied_start, part.occupied_end, start, end, booking_id)
+                self.take(part.resource_id, Kind.UNIT, taken, 1)
+            elif part.pool_no is not None:
+                taken = (part.occupied_start, part.occupied_end, start, end, booking_id)
+                self.take(part.resource_id, Kind.POOL, taken, part.quantity)
+            else:
+                self.sessions[part.resource_id].used += part.quantity
+
+    def free(self, booking_id: UUID, parts: Collection[Part], *, kept: bool) -> None:
+        """Apply a decision: every part is free, or for newcomers still taken (`kept`)."""
+        self.changes += 1
+        for part in parts:
+            if part.unit_no is None and part.pool_no is None:
+                places = self.sessions[part.resource_id]
+                places.used -= part.quantity
+                places.kept += part.quantity if kept else 0
+            elif kept:
+                continue
+            elif part.unit_no is not None and part.resource_id in self.units:
+                self.units[part.resource_id].remove(booking_id)
+            elif part.pool_no is not None and part.resource_id in self.pools:
+                self.pools[part.resource_id].add(part.occupied_start, part.occupied_end, -part.quantity)
+
+    def count(self, person_id: UUID, key: str, counted: Counted) -> None:
+        """Note that a booking counts under a person's limit."""
+        self.people.setdefault((person_id, key), []).append(counted)
+
+    def uncount(self, person_id: UUID, key: str, booking_id: UUID) -> None:
+        """Forget a booking under a person's limit."""
+        held = self.people.get((person_id, key), [])
+        self.people[person_id, key] = [counted for counted in held if counted.booking_id != booking_id]
+
+    def knows(self, resource_id: str, low: datetime, high: datetime) -> bool:
+        """Whether all claims that meet `[low, high)` of this unit or pool were read."""
+        return any(start <= low and high <= end for start, end in self.known.get(resource_id, ()))

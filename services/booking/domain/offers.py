@@ -1,0 +1,157 @@
+"""An offer as its publisher described it, made ready for deciding: parsed once, asked thousands of times."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from services.booking.domain.codes import Choose, Kind, Lead, Measure, Per, Window
+from services.booking.domain.hours import Blackouts, Opening, local_date
+from services.booking.domain.zones import DAY, MINUTE, midnight
+from services.booking.limits import LOOKAHEAD_DAYS_MAX
+
+NOTHING = timedelta()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resource:
+    """One scarce thing with its own rules, seen in the zone of the offer that contains it.
+
+    `unit_no` guards a unit by the constraint, `pool_no` only finds a pool's claims; both were drawn once. `start` and `end`
+    belong to a session; `scheduled` is false once it was called off.
+    """
+
+    resource_id: str
+    kind: Kind
+    revision: int
+    capacity: int | None
+    opening: Opening | None
+    blackouts: Blackouts
+    setup: timedelta
+    teardown: timedelta
+    features: frozenset[str]
+    unit_no: int | None = None
+    pool_no: int | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    scheduled: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Component:
+    """One part of an offer: which resources can serve it, in list order, and the buffers around the booked span.
+
+    `features` are those that any of the resources has.
+    """
+
+    component_id: str
+    kind: Kind
+    resources: tuple[Resource, ...]
+    choose: Choose
+    optional: bool
+    setup: timedelta | None
+    teardown: timedelta | None
+    features: frozenset[str]
+
+    def find(self, resource_id: str) -> Resource | None:
+        """The candidate of that id."""
+        return next((resource for resource in self.resources if resource.resource_id == resource_id), None)
+
+    def buffers(self, resource: Resource) -> tuple[timedelta, timedelta]:
+        """Set-up and tear-down: the component's own, else the resource's."""
+        return (
+            resource.setup if self.setup is None else self.setup,
+            resource.teardown if self.teardown is None else self.teardown,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How much one person or group may take under a key that several offers can share."""
+
+    key: str
+    per: Per
+    group: str | None
+    measure: Measure
+    window: Window
+    most: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Offer:
+    """What can be booked and under which rules; compared by identity, as each revision is built once.
+
+    `served` says whether this release decides on such an offer at all (`served.py`); `optional`, whether any component is.
+    """
+
+    offer_id: str
+    revision: int
+    where: ZoneInfo
+    published: bool
+    served: bool
+    federated: bool
+    components: tuple[Component, ...]
+    optional: bool
+    opening: Opening | None
+    blackouts: Blackouts
+    bookable_from: datetime | None
+    bookable_until: datetime | None
+    lead: int
+    lead_unit: Lead
+    horizon_days: int
+    grid: timedelta | None
+    shortest: timedelta
+    longest: timedelta
+    lengths: frozenset[timedelta] | None
+    quantity_most: int
+    permitted_groups: frozenset[str] | None
+    limits: tuple[Limit, ...]
+    cancel_ahead: timedelta
+    cancel_late: bool
+    resale_delay: timedelta
+
+    def session(self) -> Component | None:
+        """The component whose sessions set the span, if there is one."""
+        return next((part for part in self.components if part.kind is Kind.SESSION), None)
+
+
+@lru_cache(maxsize=4_096)
+def reach(offer: Offer, now: datetime) -> tuple[datetime, datetime]:
+    """(first instant that is not too soon, first instant that is too far ahead) for a start; never before `now`."""
+    today = local_date(now, offer.where)
+    too_far = midnight(today + (offer.horizon_days + 1) * DAY, offer.where)
+    if offer.lead_unit is Lead.MINUTES:
+        return now + offer.lead * MINUTE, too_far
+    day = today + offer.lead * DAY if offer.lead_unit is Lead.DAYS else _working_day(offer, today)
+    return max(now, midnight(day, offer.where)), too_far
+
+
+def _working_day(offer: Offer, today: date) -> date:
+    """The `lead`-th working day after `today`; the end of the look-ahead if there are not so many."""
+    day = today
+    missing = offer.lead
+    last = today + LOOKAHEAD_DAYS_MAX * DAY
+    while missing and day < last:
+        day += DAY
+        if _is_working_day(offer, day):
+            missing -= 1
+    return day
+
+
+def _is_working_day(offer: Offer, day: date) -> bool:
+    """Whether something can be had on that date: offer and a candidate of each part open; sessions Monday to Friday."""
+    if offer.session() is not None:
+        return day.weekday() < 5
+    if offer.opening is not None and not offer.opening.opens_on(day):
+        return False
+    return all(
+        any(resource.opening is None or resource.opening.opens_on(day) for resource in part.resources)
+        for part in offer.components
+        if not part.optional
+    )
+
+
+def by_weekday(hours: Mapping[int, list[tuple[int, int]]]) -> list[list[tuple[int, int]]] | None:
+    """Weekly intervals from ISO weekdays (1 = Monday); None where no weekday has any: always open."""
+    return [hours.get(weekday, []) for weekday in range(1, 8)] if hours else None

@@ -1,0 +1,85 @@
+"""What a person may still take: limits counted over the bookings they already have (booking.md §3, §7)."""
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from services.booking.domain.claims import Wish
+from services.booking.domain.codes import BLOCKING, USED_UP, Measure, Per, Window
+from services.booking.domain.hours import local_date
+from services.booking.domain.occupancy import Counted, Occupancy, Profile
+from services.booking.domain.offers import Limit, Offer
+from services.booking.domain.zones import DAY, MINUTE, midnight
+
+
+def passes(offer: Offer, wish: Wish, start: datetime, end: datetime, occupancy: Occupancy, now: datetime) -> bool:
+    """Whether the person stays within every limit of the offer with this claim; nobody's limits are never passed."""
+    if wish.person_id is None:
+        return True
+    for limit in offer.limits:
+        if limit.per is not Per.PERSON:
+            continue
+        held = occupancy.people.get((wish.person_id, limit.key), ())
+        mine = weight(limit.measure, wish.quantity, start, end)
+        if mine + taken(limit, held, start, end, offer.where, now) > limit.most:
+            return False
+    return True
+
+
+def weight(measure: Measure, quantity: int, start: datetime, end: datetime) -> int:
+    """What one booking adds; begun minutes count whole."""
+    if measure is Measure.BOOKINGS:
+        return 1
+    return quantity if measure is Measure.PLACES else -((start - end) // MINUTE)
+
+
+def taken(limit: Limit, held: Iterable[Counted], start: datetime, end: datetime, where: ZoneInfo, now: datetime) -> int:
+    """What the person has under `limit` as a claim of `[start, end)` sees it.
+
+    `active`: blocking and not over yet. `same_time`: the most that they have at any one instant of the span. The others:
+    by local date of the start, also what was used up.
+    """
+    if limit.window is Window.SAME_TIME:
+        profile = Profile()
+        for counted in held:
+            if counted.state in BLOCKING:
+                added = weight(limit.measure, counted.quantity, counted.start, counted.end)
+                profile.add(counted.start, counted.end, added)
+        return profile.peak(start, end)
+    if limit.window is Window.ACTIVE:
+        return sum(
+            weight(limit.measure, counted.quantity, counted.start, counted.end)
+            for counted in held
+            if counted.state in BLOCKING and counted.end > now
+        )
+    low, high = around(limit.window, local_date(start, where), where)
+    return sum(
+        weight(limit.measure, counted.quantity, counted.start, counted.end)
+        for counted in held
+        if low <= counted.start < high and (counted.state in BLOCKING or counted.state in USED_UP)
+    )
+
+
+def around(window: Window, day: date, where: ZoneInfo) -> tuple[datetime, datetime]:
+    """The instants of the local day, week (from Monday) or month that contains the date."""
+    if window is Window.WEEK:
+        first = day - day.weekday() * DAY
+        after = first + 7 * DAY
+    elif window is Window.MONTH:
+        first = day.replace(day=1)
+        after = (first + 31 * DAY).replace(day=1)
+    else:
+        first, after = day, day + DAY
+    return midnight(first, where), midnight(after, where)
+
+
+def reading_window(offer: Offer, start: datetime, end: datetime, now: datetime) -> tuple[datetime, datetime]:
+    """From when to when a person's bookings must be known to judge the offer's limits for a claim of `[start, end)`."""
+    low, high = min(start, now), end
+    for limit in offer.limits:
+        if limit.window in (Window.DAY, Window.WEEK, Window.MONTH):
+            first, after = around(limit.window, local_date(start, offer.where), offer.where)
+            low, high = min(low, first), max(high, after)
+        elif limit.window is Window.ACTIVE:
+            high = datetime.max.replace(tzinfo=now.tzinfo) - timedelta(days=1)
+    return low, high

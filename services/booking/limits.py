@@ -1,0 +1,28 @@
+"""Every bound of the service, with its unit and its reason. What the contract bounds already is not repeated here."""
+
+from datetime import timedelta
+
+# Deciding
+REQUESTS_PER_POLL_MAX = 500  # beyond that latency grows and throughput hardly does (booking.md §8)
+STATE_READS_MAX = 2  # of one attempt: what the wishes need, then what `next_start` of the refused ones needs
+NEXT_START_WITHIN = timedelta(days=7)  # how far ahead a refusal looks for the first later start
+NEXT_START_TRIES_MAX = 2_000  # candidate starts looked at: 7 days of a room booked every 5 minutes
+OFF_GRID_TRIES_MAX = 16  # grid points passed over because a clock change puts the end off the grid
+DETAIL_MAX = 20  # JSON pointers in a refusal
+COUNTED_BOOKINGS_MAX = 5_000  # bookings of one person read for their limits: 730 days of 6 a day and some
+
+# Opening hours
+LOOKAHEAD_DAYS_MAX = 730  # the largest horizon; a search for working days ends there too
+CACHED_DAYS_MAX = 2_000  # opening intervals kept per calendar: two horizons and the past of a long booking
+
+# Keeping rules in memory
+OFFERS_CACHED_MAX = 5_000  # some 10 kB each; the fullest hub of the design has 1,200 offers
+
+# Answering questions
+FREE_WINDOW_DAYS_MAX = 92  # booking.md §12
+FREE_STARTS_MAX = 9_000  # a start every quarter of an hour for 92 days
+FREE_SPANS_MAX = 5_000  # maximal free spans of all resources in one answer
+
+# Watching
+INVARIANT_SECONDS = 60.0  # booking.md §13
+INVARIANT_ROWS_MAX = 1_000  # violations counted per kind: above that the number says nothing more
