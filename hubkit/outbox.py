@@ -7,17 +7,16 @@ sent; a mark of what was read would skip rows of transactions that were still op
 
 import asyncio
 import contextlib
-import json
 import logging
 import time
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, cast
 
 import asyncpg
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaError, KafkaException, Producer
+from pydantic_core import from_json, to_json
 
 from contracts import topics
 from contracts.envelope import Event, encode
@@ -35,10 +34,12 @@ LEADER_SECONDS = 0.5  # how often a follower tries to become the leader
 IDLE_SESSION_MS_MAX = 5_000  # a frozen leader loses its session, and with it the lock, after this
 HEARTBEAT_SECONDS = 1.0  # keeps that session alive while the broker is waited for
 BACK_OFF_SECONDS_MAX = 5.0
+SEND_SECONDS_MAX = 30.0  # longer than the producer's own limit for a message, which ends it with an error
 # The lock is a session's on one database, so every service may use the same number.
 RELAY_LOCK = 7_246_231
 
 
+_ProducerHeaders = list[tuple[str, str | bytes | None]]
 Headers = Sequence[tuple[str, bytes | None]]
 # Compacted topics are republished and dead letters have a table of their own: only the others are kept after sending.
 KEPT_TOPICS = tuple(t.name for t in topics.ALL if "compact" not in t.cleanup and not t.name.endswith(".dead-letter.v1"))
@@ -46,14 +47,12 @@ KEPT_TOPICS = tuple(t.name for t in topics.ALL if "compact" not in t.cleanup and
 
 def pack_headers(headers: Headers) -> bytes:
     """Headers as one value, any bytes and null included: JSON in which a character stands for the byte of its number."""
-    return json.dumps(
-        [(name, None if value is None else value.decode("latin-1")) for name, value in headers], separators=(",", ":")
-    ).encode()
+    return to_json([(name, None if value is None else value.decode("latin-1")) for name, value in headers])
 
 
 def unpack_headers(packed: bytes) -> list[tuple[str, bytes | None]]:
     """The headers that `pack_headers` was given, in their order."""
-    return [(name, None if value is None else value.encode("latin-1")) for name, value in json.loads(packed)]
+    return [(name, None if value is None else value.encode("latin-1")) for name, value in from_json(packed)]
 
 
 async def put(tx: Tx, topic: Topic, events: Iterable[Event]) -> None:
@@ -131,19 +130,30 @@ async def replay_sent(tx: Tx, start: datetime, end: datetime) -> int:
 
 async def oldest_seconds(conn: ReadConn) -> float:
     """Age of the oldest message that is still to be sent; 0 when there is none."""
-    age = await conn.fetchval("SELECT extract(epoch FROM clock_timestamp() - min(created_at))::float8 FROM outbox")
+    age = await conn.fetchval(
+        """
+        SELECT extract(epoch FROM clock_timestamp() - created_at)::float8
+        FROM outbox
+        ORDER BY id
+        LIMIT 1
+        """
+    )
     return float(age or 0.0)
 
 
-class ProducerFactory(Protocol):
-    """Makes the relay's own producer; `hubkit.messaging.Bus` is one."""
+class SendFailed(Exception):
+    """The broker did not take everything; the code is librdkafka's. What it took is sent again: consumers know its ids."""
+
+
+class Way(Protocol):
+    """Where the relay's producers come from; `hubkit.messaging.Bus` is one."""
 
     @property
     def topic_prefix(self) -> str:
         """What stands before each topic's name on the broker; empty but in tests."""
 
-    def producer(self) -> AIOKafkaProducer:
-        """A new producer, not started."""
+    def producer(self) -> Producer:
+        """A new idempotent producer."""
 
 
 @dataclass(slots=True)
@@ -153,11 +163,12 @@ class Relay:
     The leader holds a session advisory lock on the connection that it reads and deletes with: whoever loses that session
     has lost the lock and can delete nothing any more. After any send error the producer is built anew and sending starts
     again at the first row: a poisoned idempotent producer refuses everything, a plain one would let a successor overtake.
+    The producer is librdkafka's (ADR 0003): it sends from threads of its own while Python decides the next batch.
     """
 
     dsn: str
     name: str
-    bus: ProducerFactory
+    bus: Way
     committed: asyncio.Event
     metrics: Metrics
     leading: bool = False
@@ -169,7 +180,7 @@ class Relay:
         while not self._stopping.is_set():
             try:
                 await self._lead()
-            except (KafkaError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+            except (SendFailed, KafkaException, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
                 if isinstance(exc, asyncpg.PostgresError) and not is_transient(exc):
                     raise
                 self._failures += 1
@@ -197,66 +208,56 @@ class Relay:
                 if self._stopping.is_set():
                     return
             self.leading = True
-            producer = await self._started(connection)
-            try:
-                await self._send_all(connection, producer)
-            finally:
-                # A producer with unsent batches would wait for the broker here; their rows are still in the outbox.
-                with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                    await asyncio.wait_for(producer.stop(), HEARTBEAT_SECONDS * 5)
+            await self._send_all(connection)
         finally:
             self.leading = False
             with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                 await connection.close(timeout=CONNECT_SECONDS_MAX)
 
-    async def _started(self, connection: asyncpg.Connection) -> AIOKafkaProducer:
+    async def _send_all(self, connection: asyncpg.Connection) -> None:
         producer = self.bus.producer()
         try:
-            await self._alive(connection, producer.start())
-        except BaseException:
-            with contextlib.suppress(KafkaError, OSError):
-                await producer.stop()
-            raise
-        return producer
+            while not self._stopping.is_set():
+                self.committed.clear()  # before the select: a commit during it sets the event again
+                rows = await connection.fetch(_SELECT, BATCH_ROWS_MAX)
+                if not rows:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self.committed.wait(), POLL_SECONDS)
+                    continue
+                points.reached("relay.after_select")
+                started = time.perf_counter()
+                await self._send(connection, producer, rows)
+                points.reached("relay.after_send")
+                await connection.execute(_DELETE, [row["id"] for row in rows], KEPT_TOPICS)
+                points.reached("relay.after_delete")
+                self._failures = 0
+                self.metrics.add("hubnetz_outbox_sent_total", len(rows))
+                self.metrics.observe("hubnetz_relay_batch_seconds", time.perf_counter() - started)
+        finally:
+            # What it still holds lies in the outbox too: the next producer begins at the first row that was not deleted.
+            producer.purge()
 
-    async def _alive(self, connection: asyncpg.Connection, waiting: Awaitable[None]) -> None:
-        """Wait for the broker while the session shows signs of life; if the session is gone, so is the lock: stop."""
-        task = asyncio.ensure_future(waiting)
-        try:
-            while not (await asyncio.wait({task}, timeout=HEARTBEAT_SECONDS))[0]:
-                await connection.execute("SELECT 1")
-        except BaseException:
-            task.cancel()
-            raise
-        task.result()
-
-    async def _send_all(self, connection: asyncpg.Connection, producer: AIOKafkaProducer) -> None:
-        while not self._stopping.is_set():
-            self.committed.clear()  # before the select: a commit during it sets the event again
-            rows = await connection.fetch(_SELECT, BATCH_ROWS_MAX)
-            if not rows:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.committed.wait(), POLL_SECONDS)
-                continue
-            points.reached("relay.after_select")
-            started = time.perf_counter()
-            await self._alive(connection, self._send(producer, rows))
-            points.reached("relay.after_send")
-            await connection.execute(_DELETE, [row["id"] for row in rows], KEPT_TOPICS)
-            points.reached("relay.after_delete")
-            self._failures = 0
-            self.metrics.add("hubnetz_outbox_sent_total", len(rows))
-            self.metrics.observe("hubnetz_relay_batch_seconds", time.perf_counter() - started)
-
-    async def _send(self, producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]) -> None:
-        """All rows are handed over before the first answer is awaited; raises the first error once all have answered."""
+    async def _send(self, connection: asyncpg.Connection, producer: Producer, rows: Sequence[asyncpg.Record]) -> None:
+        """All rows are handed over before the first answer is awaited; raises `SendFailed` unless the broker took all."""
         prefix = self.bus.topic_prefix
-        answers = [
-            await producer.send(
-                prefix + row["topic"], value=row["payload"], key=row["key"], headers=unpack_headers(row["headers"])
+        failed: list[str] = []
+
+        def note(error: KafkaError | None, message: object) -> None:
+            if error is not None:
+                failed.append(error.name())
+
+        for row in rows:
+            producer.produce(
+                prefix + row["topic"],
+                value=row["payload"],
+                key=row["key"],
+                headers=cast(_ProducerHeaders, unpack_headers(row["headers"])),
+                on_delivery=note,
             )
-            for row in rows
-        ]
-        for outcome in await asyncio.gather(*answers, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
+        # flush sends at once and waits in librdkafka's own threads. Meanwhile the session shows signs of life: if it is
+        # gone, so is the lock, and somebody else leads.
+        flushing = asyncio.ensure_future(asyncio.to_thread(producer.flush, SEND_SECONDS_MAX))
+        while not (await asyncio.wait({flushing}, timeout=HEARTBEAT_SECONDS))[0]:
+            await connection.execute("SELECT 1")
+        if await flushing or failed:
+            raise SendFailed(failed[0] if failed else "time is up")
