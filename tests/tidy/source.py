@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TypeVar, overload
 
-_ESCAPE = re.compile(r"(?:#|<!--)\s*tidy:\s*(?P<rule>[a-z-]*)\s*(?P<why>.*?)\s*(?:-->)?\s*$")
+_ESCAPE = re.compile(r"#\s*tidy:\s*(?P<rule>[a-z-]*)\s*(?P<why>.*?)\s*$")
+_ESCAPE_IN_PROSE = re.compile(r"<!--\s*tidy:\s*(?P<rule>[a-z-]*)\s*(?P<why>.*?)\s*-->")
 _ESCAPE_WORDS_MIN = 3  # fewer cannot be a reason
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -154,10 +155,11 @@ class Source:
         if "tidy:" not in self.text:
             return []
         numbered = self._comments() if self.is_python else enumerate(self.lines, 1)
+        pattern = _ESCAPE_IN_PROSE if self.path.endswith(".md") else _ESCAPE
         return [
             Escape(match["rule"], match["why"], number)
             for number, text in numbered
-            if (match := _ESCAPE.search(text)) is not None
+            if (match := pattern.search(text)) is not None
         ]
 
     def _comments(self) -> Iterator[tuple[int, str]]:

@@ -272,7 +272,10 @@ def inside(offer_id: str, ids: list[str]): ...
     Plant(
         "function",
         "fit a screen",
-        {"services/booking/domain.py": f"{_LONG}\n" + _LONG.replace("long():", "longer():  # bad") + "    step()\n"},
+        {
+            "services/booking/domain.py": f"{_LONG}\n" + _LONG.replace("long():", "longer():  # bad") + "    step()\n",
+            "services/booking/migrations/booking_0001_expand_bookings.py": _LONG + "    step()\n",
+        },
     ),
     Plant(
         "file",

@@ -96,7 +96,7 @@ def _read(tree: Tree) -> Iterator[Finding]:
 
 def _list(tree: Tree) -> Iterator[Finding]:
     models = _models(tree)
-    for source in tree.under("contracts/", "services/"):
+    for source in tree.under("contracts/", "hubkit/", "services/"):
         for definition in source.of(ast.ClassDef):
             if f"{source.module}.{definition.name}" in models:
                 for field in definition.body:
