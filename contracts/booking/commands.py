@@ -5,7 +5,7 @@ command alone; whether the offer allows it is booking's decision.
 """
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Final, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -34,19 +34,17 @@ from contracts.envelope.values import BookedTime, Id, Minutes, Quantity, ReasonC
 class Actor(Part):
     """Who acts: `id` is a person, staff or hub id; a kiosk is a citizen without one."""
 
-    role: ActorRole
-    id: Id | None = None
     groups: Groups = ()
-
-    @model_validator(mode="after")
-    def _never_system(self) -> Self:
-        if self.role is ActorRole.SYSTEM:
-            raise wrong("/role", "nobody outside acts as the system")
-        return self
+    id: Id | None = None
+    role: Literal[ActorRole.CITIZEN, ActorRole.STAFF, ActorRole.PARTNER]
 
 
 class Command(Model):
-    """What all commands have."""
+    """What all commands have.
+
+    Commands and their parts have their fields in alphabetical order, and their maps are sorted when they are read: the value
+    as written is at the same time what `payload_hash` hashes.
+    """
 
     area: ClassVar[str] = "booking"
     key_field: ClassVar[str] = "offer_id"
@@ -56,21 +54,27 @@ class Command(Model):
     actor: Actor
     expected_version: Version | None = None
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        cls.__pydantic_fields__ = dict(sorted(cls.__pydantic_fields__.items()))
+        cls.model_rebuild(force=True)
+
 
 class Series(Part):
     """A repeated wish; the wall-clock start is kept."""
 
+    count: Annotated[int, Field(ge=1, le=OCCURRENCES_MAX)]
     every: Every
     interval: Annotated[int, Field(ge=1, le=52)] = 1
-    count: Annotated[int, Field(ge=1, le=OCCURRENCES_MAX)]
     mode: SeriesMode
 
 
 class AddTo(Part):
     """A skipped occurrence of a series, to be booked after all."""
 
-    series_id: Uuid
     n: OccurrenceNo
+    series_id: Uuid
 
 
 class Overbook(Part):

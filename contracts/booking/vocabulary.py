@@ -1,12 +1,14 @@
 """Enums and parts that commands, events and offers share."""
 
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from contracts.envelope.event import Part
 from contracts.envelope.values import Code, HubId, Id, OpenEnum, Quantity, Uuid, WholeInstant
+
+V = TypeVar("V")
 
 CHECK_IN_CODE_PATTERN: Final = "^[0-9A-HJKMNP-TV-Z]{8}$"
 COMPONENTS_MAX: Final = 8
@@ -149,9 +151,9 @@ class PersonClaimant(Part):
 class PartnerClaimant(Part):
     """Somebody at a partner hub, who is not told apart here."""
 
-    kind: Literal["partner"]
-    hub_id: HubId
     booking_ref: Uuid
+    hub_id: HubId
+    kind: Literal["partner"]
 
 
 class HouseClaimant(Part):
@@ -163,9 +165,14 @@ class HouseClaimant(Part):
 
 Claimant = Annotated[PersonClaimant | PartnerClaimant | HouseClaimant, Field(discriminator="kind")]
 
-Choices = Annotated[dict[Code, Id], Field(max_length=COMPONENTS_MAX)]
-"""Component id to the id of the resource that is wanted there."""
-Quantities = Annotated[dict[Code, Quantity], Field(max_length=COMPONENTS_MAX)]
+
+def _sorted(entries: dict[str, V]) -> dict[str, V]:
+    return dict(sorted(entries.items()))
+
+
+Choices = Annotated[dict[Code, Id], Field(max_length=COMPONENTS_MAX), AfterValidator(_sorted)]
+"""Component id to the id of the resource that is wanted there; sorted, so that it has one written form."""
+Quantities = Annotated[dict[Code, Quantity], Field(max_length=COMPONENTS_MAX), AfterValidator(_sorted)]
 Options = Annotated[tuple[Code, ...], Field(max_length=COMPONENTS_MAX)]
 Needs = Annotated[tuple[Code, ...], Field(max_length=NEEDS_MAX)]
 Groups = Annotated[tuple[Code, ...], Field(max_length=GROUPS_MAX)]

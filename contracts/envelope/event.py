@@ -1,9 +1,8 @@
 """The message models' base and the event around them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeVar, dataclass_transform
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -11,13 +10,16 @@ from pydantic_core import PydanticCustomError
 
 RECORD_BYTES_MAX: Final = 256 * 1024
 """`max.message.bytes` of every topic that carries models (dead letters have room for their headers on top)."""
-RECORD_FRAME_BYTES: Final = 256
-"""What Kafka's own frame of a batch with one record takes from that: 61 bytes of batch, lengths and varints of each header."""
 VALUE_BYTES_MAX: Final = 248 * 1024
-"""A state that fits leaves room for key, headers and frame; the catalogue's publish gate stops earlier, at 240 KiB."""
+"""Leaves 8 KiB for key, headers and Kafka's frame; the catalogue's publish gate stops earlier, at 240 KiB."""
+KEY_BYTES_MAX: Final = 512
+"""The longest key is an offer id with a word behind it, some 90 bytes."""
 COMMAND_BYTES_MAX: Final = 64 * 1024
 """Commands come from outside: the longest that the models allow stays well below."""
 PROBLEMS_MAX: Final = 20
+
+
+T = TypeVar("T")
 
 
 class BadRecord(ValueError):
@@ -45,7 +47,7 @@ class Part(BaseModel):
 
     def to_json(self) -> bytes:
         """The canonical value: UTF-8, no blanks, fields in the order of the model, without those equal to their default."""
-        return self.__pydantic_serializer__.to_json(self, exclude_defaults=True, by_alias=True)
+        return self.__pydantic_serializer__.to_json(self, exclude_defaults=True)
 
 
 class Model(Part):
@@ -74,9 +76,14 @@ class Model(Part):
         return str(getattr(self, self.key_field))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass_transform(frozen_default=True)
+def _record(cls: type[T]) -> type[T]:
+    return dataclass(slots=True)(cls)
+
+
+@_record
 class Event:
-    """One CloudEvent, as received or to be sent.
+    """One CloudEvent, as received or to be sent. The type checker holds it frozen; at run time that would cost 1.5 us each.
 
     `data` is None for a tombstone, and for an invalid body where the topic answers those: then `problems` names the JSON
     pointers that failed, at most 20. `value` is what arrived, byte for byte; None on tombstones and on events to be sent.
@@ -93,7 +100,7 @@ class Event:
     traceparent: str | None = None
     tracestate: str | None = None
     value: bytes | None = None
-    problems: Sequence[str] = ()
+    problems: tuple[str, ...] = ()
 
     @property
     def bare_type(self) -> str:

@@ -1,6 +1,6 @@
 """The rules of the wire, in the order of the dead letter reasons: the first that is broken names the bad record.
 
-One core for every binding: `kafka` and `http` only collect the attributes' texts and the value, then call `parse`.
+One core for every binding: `kafka` and `http` only collect texts (under Kafka's header names) and the value, then call `parse`.
 """
 
 import json
@@ -20,58 +20,56 @@ from contracts.envelope.values import INSTANT_PATTERN, READER, UUID_PATTERN, par
 if TYPE_CHECKING:
     from contracts.topics import Topic
 
-REQUIRED: Final = ("specversion", "id", "source", "type", "time")
+REQUIRED: Final = ("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time")
 SOURCE_LENGTH_MAX: Final = 200
 TYPE_LENGTH_MAX: Final = 200
-TRACESTATE_LENGTH_MAX: Final = 512
-"""W3C Trace Context, section 3.3.1.5: what a receiver has to be able to carry on."""
-JSON_DEPTH_MAX: Final = 32
-"""The deepest message has 7 levels; readers leave room for what a newer writer adds."""
+TRACE_LENGTH_MAX: Final = 1024
+"""Both trace headers; W3C Trace Context wants at least 512 for `tracestate` to be carried on."""
+PROBLEM_TOKEN: Final = re.compile(r"[A-Za-z0-9._:-]{1,60}", re.ASCII)
 
+# pydantic's own expressions take a third of the time of `re`.
 _read_uuid: Final = SchemaValidator(
     core_schema.chain_schema([core_schema.str_schema(pattern=UUID_PATTERN), core_schema.uuid_schema(strict=False)])
 ).validate_python
-_INSTANT: Final = re.compile(INSTANT_PATTERN, re.ASCII)
+_read_instant: Final = SchemaValidator(
+    core_schema.no_info_after_validator_function(parse_instant, core_schema.str_schema(pattern=INSTANT_PATTERN))
+).validate_python
+_is_traceparent: Final = SchemaValidator(
+    core_schema.str_schema(pattern="^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]{1,200})?$")
+).isinstance_python
 # RFC 3986: the characters of a URI reference, with whole percent escapes.
-_URI: Final = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+", re.ASCII)
-_TYPE: Final = re.compile(r"[!-~]+", re.ASCII)
-_JSON_TYPE: Final = re.compile(r"application/json\s*(?:;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.ASCII | re.IGNORECASE)
-_TRACEPARENT: Final = re.compile(
-    "(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]{0,200})?", re.ASCII
-)
-_JSON_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
-_TOKEN: Final = re.compile(r"[A-Za-z0-9._:-]{1,60}", re.ASCII)
+_is_uri: Final = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+", re.ASCII).fullmatch
+_is_printable: Final = re.compile(r"[!-~]+", re.ASCII).fullmatch
+_is_json_type: Final = re.compile(
+    r"application/json[ \t]*(?:;[ \t]*charset=(?:utf-8|\"utf-8\")[ \t]*)?", re.ASCII | re.IGNORECASE
+).fullmatch
+_is_tracestate: Final = re.compile("[ -~]+", re.ASCII).fullmatch
 
 
-def parse(topic: "Topic", attributes: Mapping[str, str], key: str, value: bytes | None) -> Event:
-    """Check attributes (CloudEvents names, texts) and value and make the event of them; raises BadRecord."""
-    for name in REQUIRED:
-        if name not in attributes:
-            raise BadRecord(f"missing_{name}")
-    if attributes["specversion"] != "1.0":
+def parse(topic: "Topic", headers: Mapping[str, str], key: str, value: bytes | None) -> Event:
+    """Check headers and value and make the event of them; raises BadRecord and nothing else."""
+    try:
+        specversion, id_text, source, ce_type, time_text = [headers[name] for name in REQUIRED]
+    except KeyError as exc:
+        raise BadRecord(f"missing_{exc.args[0][3:]}") from None
+    if specversion != "1.0":
         raise BadRecord("bad_specversion")
-    event_id = _uuid("id", attributes["id"])
-    source = _source(attributes["source"])
-    ce_type = attributes["type"]
-    if ce_type not in topic.by_type and (len(ce_type) > TYPE_LENGTH_MAX or not _TYPE.fullmatch(ce_type)):
+    event_id = _uuid("id", id_text)
+    check_source(source)
+    model = topic.by_type.get(ce_type)
+    if model is None and (len(ce_type) > TYPE_LENGTH_MAX or not _is_printable(ce_type)):
         raise BadRecord("bad_type")
-    time = _instant("time", attributes["time"])
-    if (content_type := attributes.get("datacontenttype")) is not None:
-        _check_content_type(content_type)
-    causation = attributes.get("causationid")
-    causation_id = None if causation is None else _uuid("causationid", causation)
-    expiry = attributes.get("expirytime")
-    expiry_time = None if expiry is None else _instant("expirytime", expiry)
-    data, problems = _body(topic, ce_type, key, value)
-    traceparent = attributes.get("traceparent")
-    tracestate = None
-    if traceparent is not None:
-        # A broken trace breaks the trace, not the booking: W3C has receivers start anew.
-        if _TRACEPARENT.fullmatch(traceparent):
-            tracestate = _tracestate(attributes.get("tracestate"))
-        else:
-            traceparent = None
+    time = _instant("time", time_text)
+    causation_id = expiry_time = traceparent = tracestate = None
+    if (text := headers.get("content-type")) is not None and text != "application/json" and not _is_json_type(text):
+        raise BadRecord("bad_datacontenttype")
+    if (text := headers.get("ce_causationid")) is not None:
+        causation_id = _uuid("causationid", text)
+    if (text := headers.get("ce_expirytime")) is not None:
+        expiry_time = _instant("expirytime", text)
+    if (text := headers.get("traceparent")) is not None:
+        traceparent, tracestate = _trace(text, headers.get("tracestate"))
+    data, problems = _body(topic, model, key, value)
     return Event(
         event_id, source, ce_type, time, key, data, causation_id, expiry_time, traceparent, tracestate, value, problems
     )
@@ -87,43 +85,44 @@ def _uuid(name: str, text: str) -> UUID:
 
 def _instant(name: str, text: str) -> datetime:
     try:
-        if _INSTANT.fullmatch(text):
-            return parse_instant(text)
-    except ValueError:
-        pass  # 31 June, 25 o'clock
-    raise BadRecord(f"bad_{name}")
+        value: datetime = _read_instant(text)
+    except ValidationError:  # also 31 June, 25 o'clock
+        raise BadRecord(f"bad_{name}") from None
+    return value
 
 
-@lru_cache(maxsize=1024)
-def _source(text: str) -> str:
-    if len(text) > SOURCE_LENGTH_MAX or not _URI.fullmatch(text):
+@lru_cache(maxsize=256)
+def check_source(text: str) -> None:
+    """A URI reference within bounds; raises BadRecord."""
+    if len(text) > SOURCE_LENGTH_MAX or not _is_uri(text):
         raise BadRecord("bad_source")
-    return text
 
 
-@lru_cache(maxsize=64)
-def _check_content_type(text: str) -> None:
-    if not _JSON_TYPE.fullmatch(text):
-        raise BadRecord("bad_datacontenttype")
+def _trace(traceparent: str, tracestate: str | None) -> tuple[str | None, str | None]:
+    """What is not well formed is dropped: a broken trace starts anew (W3C), it does not cost the event."""
+    if not _is_traceparent(traceparent):
+        return None, None
+    if tracestate is None or len(tracestate) > TRACE_LENGTH_MAX // 2 or not _is_tracestate(tracestate):
+        return traceparent, None
+    return traceparent, tracestate
 
 
-def _tracestate(text: str | None) -> str | None:
-    return text if text is not None and len(text) <= TRACESTATE_LENGTH_MAX and _TYPE.search(text) else None
-
-
-def _body(topic: "Topic", ce_type: str, key: str, value: bytes | None) -> tuple[Model | None, tuple[str, ...]]:
+def _body(topic: "Topic", model: type[Model] | None, key: str, value: bytes | None) -> tuple[Model | None, tuple[str, ...]]:
+    """The model, or on topics that answer it what is wrong with the body; a tombstone is neither, whatever its type is."""
     if value is None:
         if not topic.tombstones:
             raise BadRecord("null_value")
         return None, ()
-    model = topic.by_type.get(ce_type)
     if model is None:
         raise BadRecord("unknown_type")
-    if b"NaN" in value or b"Infinity" in value:
+    # One capital letter is found in a tenth of the time of a word.
+    if (b"N" in value and b"NaN" in value) or (b"I" in value and b"Infinity" in value):
         _refuse_constants(value)
-    if value.count(b"[") + value.count(b"{") > JSON_DEPTH_MAX:
-        _check_depth(value)
-    data, problems = _read(model, value)
+    data: Model | None
+    try:
+        data = model.__pydantic_validator__.validate_json(value, extra="ignore", context=READER)
+    except ValidationError as exc:
+        data, problems = _read_again(model, value, exc.errors(include_url=False))
     if data is None:
         if topic.answers_invalid:
             return None, problems
@@ -145,23 +144,8 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def _check_depth(value: bytes) -> None:
-    """Cut the strings out, then the innermost brackets, level by level: a few passes in C over what is left."""
-    brackets = _JSON_STRING.sub(b"", value).translate(None, _NOT_BRACKETS)
-    for _ in range(JSON_DEPTH_MAX):
-        if not brackets:
-            return
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
-    if brackets:
-        raise BadRecord("bad_json", "too deep")
-
-
-def _read(model: type[Model], value: bytes) -> tuple[Model | None, tuple[str, ...]]:
-    """The model, or the problems. Null reads as absent: the nulls that a field refused are taken out for a second try."""
-    try:
-        return model.model_validate_json(value, extra="ignore", context=READER), ()
-    except ValidationError as exc:
-        errors = exc.errors(include_url=False)
+def _read_again(model: type[Model], value: bytes, errors: list[ErrorDetails]) -> tuple[Model | None, tuple[str, ...]]:
+    """Null reads as absent: take out the nulls that a field refused and try once more, else say what is wrong."""
     if errors[0]["type"] == "json_invalid":
         raise BadRecord("bad_json")
     body = json.loads(value)
@@ -209,7 +193,7 @@ def problems_of(errors: list[ErrorDetails], body: object) -> tuple[str, ...]:
                 node = node[token] if token < len(node) else None
             else:
                 continue
-            tokens.append(str(token) if _TOKEN.fullmatch(str(token)) else "*")
+            tokens.append(str(token) if PROBLEM_TOKEN.fullmatch(str(token)) else "*")
         pointer = "".join(f"/{token}" for token in tokens) + str(error.get("ctx", {}).get("pointer", ""))
         pointers[pointer] = None
         if len(pointers) == PROBLEMS_MAX:

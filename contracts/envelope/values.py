@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -45,7 +46,9 @@ def parse_instant(text: str) -> datetime:
     return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
+@lru_cache(maxsize=4096)
 def _parse_booked(text: str) -> datetime:
+    """Booked times repeat: they lie on a grid, within weeks."""
     value = datetime.fromisoformat(text)
     return value if value.tzinfo is UTC or value.tzinfo is None else value.astimezone(UTC)
 
@@ -99,7 +102,7 @@ class _TimeForm:
 
 Instant = Annotated[datetime, _TimeForm(INSTANT_PATTERN, parse_instant, _instant_of, "date-time")]
 """Aware UTC; written with `Z`, read with any offset."""
-WholeInstant = Annotated[datetime, _TimeForm(WHOLE_INSTANT_PATTERN, parse_instant, _whole_instant_of, "date-time")]
+WholeInstant = Annotated[datetime, _TimeForm(WHOLE_INSTANT_PATTERN, _parse_booked, _whole_instant_of, "date-time")]
 """An instant in whole seconds, as all booked times are."""
 LocalTime = Annotated[datetime, _TimeForm(LOCAL_TIME_PATTERN, datetime.fromisoformat, _local_of, "")]
 """Wall clock without offset, whole seconds; a naive `datetime`."""
