@@ -40,26 +40,27 @@ async def migrate(admin_dsn: str, *, service: str, password: str, database: str 
     return dsn
 
 
+# Utility commands take no parameters: the server itself quotes the words and hands the command back.
+_CREATE_ROLE: Final = (
+    "SELECT format('CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD %L', $1::text, $2::text)"
+)
+_ALTER_ROLE: Final = "SELECT format('ALTER ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD %L', $1::text, $2::text)"
+_CREATE_DATABASE: Final = "SELECT format('CREATE DATABASE %I OWNER %I', $1::text, $2::text)"
+_REVOKE_CONNECT: Final = "SELECT format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', $1::text)"
+_CREATE_EXTENSION: Final = "SELECT format('CREATE EXTENSION IF NOT EXISTS %I', $1::text)"
+
+
 async def _role(admin: asyncpg.Connection, role: str, password: str) -> None:
     """Make the login if it is missing; its password is set each time, since a lost one could not be read back."""
     known = await admin.fetchval("SELECT count(*) FROM pg_roles WHERE rolname = $1", role)
-    verb = "ALTER" if known else "CREATE"
-    # Utility commands take no parameters: the server itself quotes both words.
-    command = await admin.fetchval(
-        f"SELECT format('{verb} ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD %L', $1::text, $2::text)",
-        role,
-        password,
-    )
-    await admin.execute(command)
+    await admin.execute(await admin.fetchval(_ALTER_ROLE if known else _CREATE_ROLE, role, password))
 
 
 async def _database(admin: asyncpg.Connection, name: str, *, owner: str) -> None:
     """Make the database if it is missing; nobody but its owner may connect."""
     if not await admin.fetchval("SELECT count(*) FROM pg_database WHERE datname = $1", name):
-        await admin.execute(
-            await admin.fetchval("SELECT format('CREATE DATABASE %I OWNER %I', $1::text, $2::text)", name, owner)
-        )
-    await admin.execute(await admin.fetchval("SELECT format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', $1::text)", name))
+        await admin.execute(await admin.fetchval(_CREATE_DATABASE, name, owner))
+    await admin.execute(await admin.fetchval(_REVOKE_CONNECT, name))
 
 
 async def _extensions(admin_dsn: str) -> None:
@@ -67,6 +68,6 @@ async def _extensions(admin_dsn: str) -> None:
     admin = await asyncpg.connect(admin_dsn)
     try:
         for extension in EXTENSIONS:
-            await admin.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
+            await admin.execute(await admin.fetchval(_CREATE_EXTENSION, extension))
     finally:
         await admin.close()

@@ -8,7 +8,8 @@ import secrets
 import shutil
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -104,13 +105,49 @@ class DataFolder:
 
     def secret(self, name: str) -> str:
         """The secret of that name, drawn the first time."""
+        return self.secret_file(name).read_text(encoding="utf-8").strip()
+
+    def secret_file(self, name: str) -> Path:
+        """The file with the secret of that name, drawn the first time."""
         path = self._secrets / name
-        if not path.exists():
-            scratch = path.with_name(f".{name}.new")
-            scratch.touch(mode=0o600)
-            scratch.write_text(secrets.token_urlsafe(24), encoding="utf-8")
-            scratch.replace(path)
-        return path.read_text(encoding="utf-8").strip()
+        return path if path.exists() else self.keep_secret(name, secrets.token_urlsafe(24))
+
+    def keep_secret(self, name: str, value: str) -> Path:
+        """Write a secret that came from elsewhere, whole or not at all; its file."""
+        path = self._secrets / name
+        scratch = path.with_name(f".{name}.new")
+        scratch.touch(mode=0o600)
+        scratch.write_text(value, encoding="utf-8")
+        return scratch.replace(path)
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[None]:
+        """Have the supervisor keep a process stopped as long as the block lasts; it is stopped when the block begins."""
+        mark = self.path / "hold" / name
+        mark.parent.mkdir(exist_ok=True)
+        mark.write_text(f"{os.getpid()} {watchdog.started(os.getpid())}", encoding="utf-8")
+        try:
+            deadline = time.monotonic() + _LEFTOVER_SECONDS
+            while any(p.name == name and watchdog.started(p.pid) == p.start_time for p in self.processes()):
+                if time.monotonic() > deadline:
+                    raise Failure(f"{name} did not stop.", log=self.log_of(name), remedy="look at the log; hubnetz status")
+                time.sleep(watchdog.POLL_SECONDS)
+            yield
+        finally:
+            mark.unlink(missing_ok=True)
+
+    def is_held(self, name: str) -> bool:
+        """Whether a living command holds that process; the mark of one that was killed does not count."""
+        try:
+            pid, start_time = (self.path / "hold" / name).read_text(encoding="utf-8").split()
+        except (FileNotFoundError, ValueError):
+            return False
+        return watchdog.started(int(pid)) == start_time
+
+    def processes(self) -> list[Running]:
+        """What `runtime.json` says of processes; each may have ended since."""
+        rows = self.read_runtime().get("processes")
+        return [Running(**row) for row in rows] if isinstance(rows, list) else []
 
     def log_of(self, name: str) -> Path:
         return self.log / f"{name}.log"
@@ -133,10 +170,9 @@ class DataFolder:
 
     def _end_leftovers(self) -> None:
         """End what a killed runner left in this folder: only where pid, start time and folder agree, never by name."""
-        processes = self.read_runtime().get("processes")
-        rows = processes if isinstance(processes, list) else []
-        left = [Running(**row) for row in rows]
-        left = [p for p in left if p.start_time and watchdog.started(p.pid) == p.start_time and self._is_ours(p.pid)]
+        left = [
+            p for p in self.processes() if p.start_time and watchdog.started(p.pid) == p.start_time and self._is_ours(p.pid)
+        ]
         if left:
             say.line(f"  ending what a killed runner left: {', '.join(p.name for p in left)}")
         # The watchdog of the killed runner has asked them already; after its patience it is over.
@@ -156,15 +192,15 @@ class DataFolder:
         return where.is_relative_to(self.path.resolve())
 
 
-def last_lines(log: Path, count: int = 20) -> str:
-    """The end of a log, indented; empty if there is none."""
+def last_lines(log: Path, count: int = 20, *, indent: str = "    ") -> str:
+    """The end of a log, each line indented; empty if there is none."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 16_384))
+            file.seek(max(0, log.stat().st_size - 1_000 * count))
             lines = file.read().decode("utf-8", "replace").splitlines()[-count:]
     except OSError:
         return ""
-    return "\n".join(f"    {line}" for line in lines)
+    return "\n".join(f"{indent}{line}" for line in lines)
 
 
 def placed(wanted: Path) -> Path:

@@ -17,7 +17,6 @@ from deploy.local.folder import DataFolder
 from deploy.local.process import Spec
 
 READY_SECONDS: Final = 60
-_FORMAT_SECONDS: Final = 60
 _HEAP: Final = ("-Xms128m", "-Xmx384m")
 _METADATA_V4: Final = (3, 4)  # api key and version; the answer begins with throttle time and the list of brokers
 

@@ -4,7 +4,7 @@ import platform
 import sys
 import tomllib
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal, cast
 
@@ -53,7 +53,7 @@ def this_platform() -> str:
     return f"{system}-{machine}"
 
 
-@cache
+@lru_cache(maxsize=4)
 def read(path: Path = PINS_FILE) -> tuple[Pin, ...]:
     """All pins, in the order of the file."""
     rows = tomllib.loads(path.read_text(encoding="utf-8"))["jar"]

@@ -7,8 +7,10 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from deploy import say
 from deploy.failures import Failure
@@ -18,82 +20,98 @@ from deploy.local import watchdog
 from deploy.local.folder import DataFolder, free_port, placed
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
-from deploy.local.process import Child
+from deploy.local.process import Child, Spec
 from deploy.local.supervisor import Stopped, Supervisor, running
 
 _ATTEMPTS: Final = 3
 _ONE_SHOT_SECONDS: Final = 60
+Server = TypeVar("Server", Kafka, Postgres)
 
 
-def start(supervisor: Supervisor, *, throw_away: bool) -> tuple[Kafka, Postgres]:
-    """Start both side by side; on return both answer. Ports of the last start are taken again if they are free."""
+@dataclass(slots=True)
+class Starting(Generic[Server]):
+    """A server that was started and does not answer yet.
+
+    A port that was free a moment ago may be taken now, so a server that ends at once gets another one, three times in all.
+    """
+
+    supervisor: Supervisor
+    server: Server
+    child: Child
+    again: Callable[[], Server]
+
+    def wait(self) -> Server:
+        """Until it answers; the ports are noted for the next start."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                self._answers()
+                break
+            except Failure:
+                if self.child.ended() is None or attempt == _ATTEMPTS:
+                    raise
+                self.server = self.again()
+                self.child = _keep(self.supervisor, self.server)
+        _note_port(self.supervisor.folder, self.child.spec.name, self.server.port)
+        return self.server
+
+    def _answers(self) -> None:
+        server, child = self.server, self.child
+        if isinstance(server, Postgres):
+            ready, seconds, what = partial(server.ready, child.group), database.READY_SECONDS, "PostgreSQL to take connections"
+        else:
+            ready, seconds, what = partial(broker.answers, server.address), broker.READY_SECONDS, "Kafka to answer"
+        self.supervisor.wait(child, ready, seconds=seconds, what=what)
+
+
+def begin_postgres(supervisor: Supervisor, *, throw_away: bool = False) -> Starting[Postgres]:
+    """Start the database server on the port of last time, if that is free; the cluster exists."""
     folder = supervisor.folder
-    last = _last_ports(folder)
-    server = Postgres(folder, free_port(last.get("postgres")), durable=not throw_away)
-    node = Kafka(folder, free_port(last.get("kafka")), free_port(), small=throw_away)
-    with say.step("new data folder" if _is_new(node, server) else "data folder"):
-        _make(supervisor, node, server)
-    with say.step("PostgreSQL and Kafka answer"):
-        postgres_child, kafka_child = _keep_postgres(supervisor, server), _keep_kafka(supervisor, node)
-        # A port that was free a moment ago may be taken now: a server that ends at once gets others, three times in all.
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                _wait_for_postgres(supervisor, server, postgres_child)
-                break
-            except Failure:
-                if postgres_child.ended() is None or attempt == _ATTEMPTS:
-                    raise
-                server = Postgres(folder, free_port(), durable=not throw_away)
-                postgres_child = _keep_postgres(supervisor, server)
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                _wait_for_kafka(supervisor, node, kafka_child)
-                break
-            except Failure:
-                if kafka_child.ended() is None or attempt == _ATTEMPTS:
-                    raise
-                node = Kafka(folder, free_port(), free_port(), small=throw_away)
-                kafka_child = _keep_kafka(supervisor, node)
-    (folder.path / "ports.json").write_text(json.dumps({"kafka": node.port, "postgres": server.port}))
-    supervisor.facts |= {"kafka": node.address, "postgres": f"127.0.0.1:{server.port}"}
-    supervisor.note()
-    return node, server
+    server = Postgres(folder, free_port(_last_ports(folder).get("postgres")), durable=not throw_away)
+    again = partial(_other_postgres, folder, throw_away)
+    return Starting(supervisor, server, _keep(supervisor, server), again)
 
 
-def _is_new(node: Kafka, server: Postgres) -> bool:
-    return node.format_spec() is not None or not server.data.exists()
+def begin_kafka(supervisor: Supervisor, *, throw_away: bool = False) -> Starting[Kafka]:
+    """Start the broker on the port of last time, if that is free; the folder is formatted."""
+    folder = supervisor.folder
+    node = Kafka(folder, free_port(_last_ports(folder).get("kafka")), free_port(), small=throw_away)
+    again = partial(_other_kafka, folder, throw_away)
+    return Starting(supervisor, node, _keep(supervisor, node), again)
 
 
-def _make(supervisor: Supervisor, node: Kafka, server: Postgres) -> None:
-    """Format the broker's folder and make the database cluster, side by side, whatever of it is missing."""
-    node.write_settings()
-    jobs: list[tuple[Child, Callable[[], None]]] = []
-    if initdb := server.initdb_spec():
-        jobs.append((supervisor.begin(initdb), server.adopt))
-    if formatting := node.format_spec():
-        jobs.append((supervisor.begin(formatting), lambda: None))
-    for child, afterwards in jobs:
-        supervisor.finish(child, seconds=_ONE_SHOT_SECONDS)
-        afterwards()
+def _other_postgres(folder: DataFolder, throw_away: bool) -> Postgres:
+    return Postgres(folder, free_port(), durable=not throw_away)
 
 
-def _keep_postgres(supervisor: Supervisor, server: Postgres) -> Child:
+def _other_kafka(folder: DataFolder, throw_away: bool) -> Kafka:
+    return Kafka(folder, free_port(), free_port(), small=throw_away)
+
+
+def _keep(supervisor: Supervisor, server: Kafka | Postgres) -> Child:
+    if isinstance(server, Kafka):
+        server.write_settings()
     return supervisor.keep(server.spec())
 
 
-def _keep_kafka(supervisor: Supervisor, node: Kafka) -> Child:
-    node.write_settings()
-    return supervisor.keep(node.spec())
-
-
-def _wait_for_postgres(supervisor: Supervisor, server: Postgres, child: Child) -> None:
-    supervisor.wait(
-        child, lambda: server.ready(child.group), seconds=database.READY_SECONDS, what="PostgreSQL to take connections"
-    )
-
-
-def _wait_for_kafka(supervisor: Supervisor, node: Kafka, child: Child) -> None:
-    supervisor.wait(child, lambda: broker.answers(node.address), seconds=broker.READY_SECONDS, what="Kafka to answer")
+def make(supervisor: Supervisor, *, kafka: bool = True, postgres: bool = True, throw_away: bool = False) -> None:
+    """Fetch what is not in the cache; format the broker's folder and make the database cluster if they are missing."""
+    folder = supervisor.folder
+    jobs: list[tuple[Spec, Callable[[], None]]] = []
+    if postgres:
+        server = Postgres(folder, 0, durable=not throw_away)
+        if initdb := server.initdb_spec():
+            jobs.append((initdb, server.adopt))
+    if kafka:
+        node = Kafka(folder, 0, 0, small=throw_away)
+        node.write_settings()
+        if formatting := node.format_spec():
+            jobs.append((formatting, lambda: None))
+    if jobs:
+        with say.step("new data folder"):
+            begun = [(supervisor.begin(spec), afterwards) for spec, afterwards in jobs]  # side by side
+            for child, afterwards in begun:
+                supervisor.finish(child, seconds=_ONE_SHOT_SECONDS)
+                afterwards()
 
 
 def _last_ports(folder: DataFolder) -> dict[str, int]:
@@ -102,6 +120,10 @@ def _last_ports(folder: DataFolder) -> dict[str, int]:
     except (FileNotFoundError, json.JSONDecodeError):
         return {}
     return noted if isinstance(noted, dict) else {}
+
+
+def _note_port(folder: DataFolder, name: str, port: int) -> None:
+    (folder.path / "ports.json").write_text(json.dumps(_last_ports(folder) | {name: port}))
 
 
 def alive(pid: int | None) -> Callable[[], bool]:
@@ -120,7 +142,11 @@ def main(arguments: list[str]) -> int:
     chosen = parser.parse_args(arguments)
     try:
         with running(DataFolder(placed(chosen.folder)), wanted=alive(chosen.until_gone)) as supervisor:
-            node, server = start(supervisor, throw_away=chosen.throw_away)
+            make(supervisor, throw_away=chosen.throw_away)
+            with say.step("PostgreSQL and Kafka answer"):
+                starting = begin_postgres(supervisor, throw_away=chosen.throw_away)
+                node = begin_kafka(supervisor, throw_away=chosen.throw_away).wait()
+                server = starting.wait()
             sys.stdout.write(f"export HUBNETZ_TEST_KAFKA={node.address}\n")
             sys.stdout.write(f"export HUBNETZ_TEST_POSTGRES={server.dsn()}\n")
             sys.stdout.flush()

@@ -32,9 +32,10 @@ class Stopped(BaseException):
 
 @dataclass(slots=True)
 class _Kept:
-    """A child that is started again when it ends."""
+    """A child that is started again when it ends; `held`: an operator's command stopped it and will let it go."""
 
     child: Child
+    held: bool = False
     restarts: deque[float] = field(default_factory=lambda: deque(maxlen=RESTARTS_MAX))
 
 
@@ -44,7 +45,7 @@ class Supervisor:
     def __init__(self, folder: DataFolder, *, wanted: Callable[[], bool] = lambda: True) -> None:
         """`wanted` is asked all the time; once it says no, the hub stops as after a signal."""
         self.folder = folder
-        self.facts: dict[str, object] = {}
+        self._facts: dict[str, object] = {}
         self._wanted = wanted
         self._watch = Watch()
         self._kept: dict[str, _Kept] = {}
@@ -96,7 +97,7 @@ class Supervisor:
 
     def run(self, *, every: Callable[[], None] = lambda: None) -> None:
         """Look after the children until a signal comes (`Stopped`) or one crashes too often (`Failure`)."""
-        while True:
+        while True:  # tidy: unbounded the hub runs until somebody asks for its end
             self._look_for_the_end()
             self.tend()
             every()
@@ -108,18 +109,36 @@ class Supervisor:
             say.line("  the watchdog had ended; it runs again")
             self.note()
         for name, kept in self._kept.items():
-            if kept.child.ended() is not None:
+            if self.folder.is_held(name):
+                self._hold(name, kept)
+            elif kept.child.ended() is not None:
                 self._restart(name, kept)
         if time.monotonic() - self._rotated > _ROTATE_SECONDS:
             self._rotated = time.monotonic()
             self.folder.rotate_logs()
 
+    def _hold(self, name: str, kept: _Kept) -> None:
+        """Stop a child because a command works on what it would write; it starts again once the command lets go."""
+        if not kept.held:
+            say.line(f"  {name} is held")
+            process.stop([kept.child])
+            kept.held = True
+            self.note()
+
     def _restart(self, name: str, kept: _Kept) -> None:
         now = time.monotonic()
+        if kept.held:
+            kept.held = False
+            kept.restarts.clear()
+            self._again(name, kept)
+            return
         if len(kept.restarts) == RESTARTS_MAX and now - kept.restarts[0] < RESTARTS_SECONDS:
             raise self._ended_badly(kept.child, f" {RESTARTS_MAX + 1} times within {RESTARTS_SECONDS} s")
         say.line(f"  {name} ended with {kept.child.ended()}; starting it again")
         kept.restarts.append(now)
+        self._again(name, kept)
+
+    def _again(self, name: str, kept: _Kept) -> None:
         kept.child.kill()  # the leader is gone, its own children may not be
         self._watch.forget(kept.child.group)
         log = self.folder.log_of(name)
@@ -143,10 +162,15 @@ class Supervisor:
     def _children(self) -> list[Child]:
         return [*(kept.child for kept in self._kept.values()), *self._jobs]
 
+    def tell(self, facts: dict[str, object]) -> None:
+        """Add to what `runtime.json` says of the hub."""
+        self._facts |= facts
+        self.note()
+
     def note(self) -> None:
-        """Write `runtime.json`: what runs, and `facts`."""
+        """Write `runtime.json`: what runs, and the facts told."""
         running = [Running(c.spec.name, c.group, c.start_time) for c in self._children()]
-        self.folder.write_runtime([*running, Running("watchdog", self._watch.pid, None)], self.facts)
+        self.folder.write_runtime([*running, Running("watchdog", self._watch.pid, None)], self._facts)
 
     def on_signal(self, _number: int, _frame: FrameType | None) -> None:
         """The first signal asks for the end, the second kills."""

@@ -1,0 +1,23 @@
+"""The command `hubnetz`. Exit codes: 0 ok, 1 problem found, 2 usage, 3 something missing."""
+
+import sys
+
+from deploy import say
+from deploy.cli import jobs, letters, positions, running, upkeep
+from deploy.cli.root import app
+from deploy.failures import Failure
+
+for part in (running, jobs, letters, positions, upkeep):
+    part.add_to(app)
+
+
+def main() -> None:
+    """Run one command; a failure tells its cause, its log and what to try."""
+    try:
+        app()
+    except Failure as failure:
+        say.line(str(failure))
+        sys.exit(failure.code)
+    except BrokenPipeError:  # `hubnetz logs | head`
+        sys.stderr.close()
+        sys.exit(0)
