@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from deploy.cli.root import app
 
 ROOT = Path(__file__).parents[2]
 DECISIONS = sorted((ROOT / "docs" / "adr").glob("*.md"))
@@ -103,6 +107,25 @@ def test_pages__name_only_make_targets_that_exist() -> None:
     assert makefile is not None
     assert named
     assert named <= set(makefile[1].split())
+
+
+def test_pages__name_only_commands_and_options_that_exist() -> None:
+    named = {piece for page in PAGES for piece in re.findall(r"hubnetz ((?:[a-z-]+|--[a-z-]+| )+)", _code(page))}
+    unknown = {piece for piece in named if not _is_known(get_command(app), piece.split())}
+
+    assert named
+    assert not unknown
+
+
+def _is_known(command: object, words: list[str]) -> bool:
+    """Whether the first words lead to a command and every option belongs to it; arguments may stand between."""
+    while words and isinstance(command, TyperGroup):
+        if words[0] not in command.commands:
+            return False
+        command, words = command.commands[words[0]], words[1:]
+    assert isinstance(command, TyperGroup | TyperCommand), "everything below the application is one of ours"
+    options = {option for parameter in command.params for option in parameter.opts}
+    return {word for word in words if word.startswith("--")} <= options
 
 
 def _code(page: Path) -> str:
