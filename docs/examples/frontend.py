@@ -64,10 +64,9 @@ def is_answer(headers: dict[str, str], body: Json, request_id: str) -> bool:
 
 async def reader(env: Json, topic: str, *, from_start: bool) -> AIOKafkaConsumer:
     """A consumer of all partitions without a group: it commits nothing and disturbs nobody. Positions are taken here."""
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=env["kafka"], enable_auto_commit=False)
+    place = "earliest" if from_start else "latest"
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=env["kafka"], auto_offset_reset=place)
     await consumer.start()
-    move = consumer.seek_to_beginning if from_start else consumer.seek_to_end
-    await move()
     for partition in consumer.assignment():
         await consumer.position(partition)
     return consumer
