@@ -109,6 +109,9 @@ def stored_outcome(env: Json, request_id: str) -> Json | None:
         if error.code == 404:  # not decided yet
             return None
         raise
+    except urllib.error.URLError as error:
+        sys.stderr.write(f"{url}: {error.reason}\n")
+        return None
     return {"type": outcome["type"], "data": outcome["data"]}
 
 
