@@ -1,0 +1,1 @@
+"""What the catalogue thinks with: frozen dataclasses and pure rules; time and ids are arguments."""

@@ -1,0 +1,1 @@
+"""The catalogue's tables, revision by revision; forward only."""
