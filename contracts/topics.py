@@ -10,6 +10,7 @@ from typing import Final
 from contracts.booking import COMMANDS, FACTS, NOTICES
 from contracts.catalog import OfferPublished, OfferWithdrawn
 from contracts.envelope.event import COMMAND_BYTES_MAX, RECORD_BYTES_MAX, VALUE_BYTES_MAX, Model
+from contracts.notify import FATES
 from contracts.people import ContactSaved
 
 HOUR_MS: Final = 3_600_000
@@ -147,6 +148,7 @@ NOTIFY_DELIVERIES: Final = Topic(
     writers=("notify",),
     readers=("analytics", "portal"),
     partitions=6,
+    models=FATES,
     retention_ms=FOURTEEN_MONTHS_MS,
 )
 ANALYTICS_FIGURES: Final = Topic(
@@ -216,7 +218,6 @@ ALL: Final = (
 """All that a hub without partners has."""
 
 WITHOUT_MODELS: Final = (
-    NOTIFY_DELIVERIES,
     ANALYTICS_FIGURES,
     FED_OUT_HUB,
     FED_OUT_OFFERS,

@@ -92,11 +92,9 @@ class RequestRefused(Model):
     detail: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(max_length=PROBLEMS_MAX)] = ()
 
     def key(self) -> str:
-        """The booking's id, else the offer's, else the request's; ValueError if none is known: then it is the cause's id."""
-        for name in (self.booking_id, self.offer_id, self.request_id):
-            if name is not None:
-                return str(name)
-        raise ValueError("the key of this refusal is the id of the event that caused it")
+        """The booking's id, else the offer's, else the request's. Empty if none is known: then it is the cause's id."""
+        known = (self.booking_id, self.offer_id, self.request_id)
+        return next((str(name) for name in known if name is not None), "")
 
 
 class SeriesResult(Part):

@@ -46,8 +46,11 @@ _is_json_type: Final = re.compile(
 _is_tracestate: Final = re.compile("[ -~]+", re.ASCII).fullmatch
 
 
-def parse(topic: "Topic", headers: Mapping[str, str], key: str, value: bytes | None) -> Event:
-    """Check headers and value and make the event of them; raises BadRecord and nothing else."""
+def parse(topic: "Topic", headers: Mapping[str, str], key: str | None, value: bytes | None) -> Event:
+    """Check headers and value and make the event of them; raises BadRecord and nothing else.
+
+    Without a `key` (HTTP has none) it is the one that the body gives, empty if that is not valid.
+    """
     try:
         specversion, id_text, source, ce_type, time_text = [headers[name] for name in REQUIRED]
     except KeyError as exc:
@@ -69,7 +72,11 @@ def parse(topic: "Topic", headers: Mapping[str, str], key: str, value: bytes | N
         expiry_time = _instant("expirytime", text)
     if (text := headers.get("traceparent")) is not None:
         traceparent, tracestate = _trace(text, headers.get("tracestate"))
-    data, problems = _body(topic, model, key, value)
+    data, problems = _body(topic, model, value)
+    if key is None:
+        key = "" if data is None else data.key()
+    elif data is not None and data.key_is_binding and data.key() != key:
+        raise BadRecord("bad_key", "differs from the id inside")
     return Event(
         event_id, source, ce_type, time, key, data, causation_id, expiry_time, traceparent, tracestate, value, problems
     )
@@ -107,7 +114,7 @@ def _trace(traceparent: str, tracestate: str | None) -> tuple[str | None, str | 
     return traceparent, tracestate
 
 
-def _body(topic: "Topic", model: type[Model] | None, key: str, value: bytes | None) -> tuple[Model | None, tuple[str, ...]]:
+def _body(topic: "Topic", model: type[Model] | None, value: bytes | None) -> tuple[Model | None, tuple[str, ...]]:
     """The model, or on topics that answer it what is wrong with the body; a tombstone is neither, whatever its type is."""
     if value is None:
         if not topic.tombstones:
@@ -127,8 +134,6 @@ def _body(topic: "Topic", model: type[Model] | None, key: str, value: bytes | No
         if topic.answers_invalid:
             return None, problems
         raise BadRecord("schema", " ".join(problems))
-    if model.key_is_binding and data.key() != key:
-        raise BadRecord("bad_key", "differs from the id inside")
     return data, ()
 
 
