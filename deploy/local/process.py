@@ -117,8 +117,7 @@ class Child:
 
     def alive(self) -> bool:
         """Whether anyone of the group lives: the leader may be gone while its own children still work."""
-        self._process.poll()
-        return bool(watchdog.members(self.group))
+        return self.ended() is None or bool(watchdog.members(self.group))
 
 
 def start(spec: Spec, *, log: Path, watch: Watch) -> Child:
