@@ -30,7 +30,7 @@ def asyncapi(hub_id: str | None = None) -> Document:
         "info": {
             "title": "Hubnetz" if hub_id is None else f"Hubnetz: {hub_id}",
             "version": __version__,
-            "description": "What travels on the bus of a municipal hub: CloudEvents 1.0 in Kafka's binary binding, JSON values.",
+            "description": "What travels on the bus of a hub: CloudEvents 1.0 in Kafka's binary binding, JSON values.",
             "license": {"name": "EUPL-1.2"},
         },
         "defaultContentType": "application/json",
@@ -65,8 +65,9 @@ def _channel(topic: Topic) -> Document:
 
 def _topic_configuration(config: dict[str, str]) -> Document:
     """The binding knows five settings, with numbers as numbers."""
-    known = {name: int(config[name]) for name in ("retention.ms", "delete.retention.ms", "max.message.bytes") if name in config}
-    return {"cleanup.policy": [config["cleanup.policy"]], **known}
+    numbers = ("retention.ms", "delete.retention.ms", "max.message.bytes")
+    known: Document = {name: int(config[name]) for name in numbers if name in config}
+    return {"cleanup.policy": [config["cleanup.policy"]]} | known
 
 
 def _operations() -> Document:
