@@ -25,4 +25,8 @@ FREE_SPANS_MAX = 5_000  # maximal free spans of all resources in one answer
 
 # Watching
 INVARIANT_SECONDS = 60.0  # booking.md §13
-INVARIANT_ROWS_MAX = 1_000  # violations counted per kind: above that the number says nothing more
+
+# Questions by HTTP: the bounds that the contract sets for the same fields of a request
+ASKED_LIST_MAX = 50  # needs, groups, choices, options
+MINUTES_MAX = 366 * 24 * 60
+QUANTITY_MAX = 500

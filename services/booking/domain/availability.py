@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from services.booking.domain.claims import Placement, Reasons, Wish
-from services.booking.domain.codes import Kind, Reason
+from services.booking.domain.codes import TAKEN, Kind, Reason
 from services.booking.domain.evaluation import evaluate, on_grid, taken_parts
 from services.booking.domain.hours import Span, local_date
 from services.booking.domain.occupancy import Occupancy
@@ -53,6 +53,20 @@ class Free:
     spans: tuple[FreeSpan, ...]
     sessions: tuple[FreeSession, ...]
     more: bool
+
+
+def later_start(offer: Offer, wish: Wish, answer: Placement | Reasons, occupancy: Occupancy, now: datetime) -> datetime | None:
+    """`next_start` for a refused wish, where only others stand in its way; else None: another start would not help."""
+    if isinstance(answer, Placement) or not curable(offer, answer):
+        return None
+    assert answer.start is not None and answer.end is not None, "curable() looks at both"
+    return next_start(offer, wish, answer.start, answer.end, occupancy, now)
+
+
+def curable(offer: Offer, answer: Reasons) -> bool:
+    """Whether the wish could be had at another time; sessions have no other."""
+    known = answer.start is not None and answer.end is not None
+    return known and offer.session() is None and all(why.code in TAKEN for why in answer.items)
 
 
 def next_start(

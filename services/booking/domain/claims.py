@@ -51,7 +51,8 @@ class Wish:
     """What is asked for. Times are instants or local times without offset; a wish for a session has none.
 
     `groups` None: it is not known who asks, so groups are not looked at. `person_id`: whose limits count, None = nobody's.
-    `unserved` is true for a wish that this release does not decide (`served.py`).
+    `unserved` is true for a wish that this release does not decide (`served.py`). `undecided`: a question that leaves open
+    which resource it will name, where one has to be named.
     """
 
     start: datetime | None
@@ -66,6 +67,7 @@ class Wish:
     person_id: UUID | None = None
     offer_revision: int | None = None
     unserved: bool = False
+    undecided: bool = False
 
     def count(self, component_id: str) -> int:
         """Places, pool units or people wanted of one component."""

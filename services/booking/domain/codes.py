@@ -72,7 +72,7 @@ USED_UP = frozenset({State.COMPLETED, State.NO_SHOW})
 
 
 class Kind(StrEnum):
-    """What a resource is, and with it what guards it."""
+    """What a resource is, and with it what guards it. `unknown`: newer than we are."""
 
     UNIT = "unit"
     POOL = "pool"
@@ -80,6 +80,7 @@ class Kind(StrEnum):
     ADVISER = "adviser"
     ALLOWANCE = "allowance"
     PARTNER = "partner"
+    UNKNOWN = "unknown"
 
 
 class Choose(StrEnum):

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
-from services.booking.domain.availability import next_start
+from services.booking.domain.availability import curable, later_start
 from services.booking.domain.claims import Actor, Booking, Claimant, ClaimantKind, Placement, Reasons, Why, Wish, reasons
-from services.booking.domain.codes import BLOCKING, TAKEN, TERMINAL, Per, Reason, Role, State
+from services.booking.domain.codes import BLOCKING, TERMINAL, Per, Reason, Role, State
 from services.booking.domain.evaluation import evaluate, windows
 from services.booking.domain.occupancy import Counted, Occupancy
 from services.booking.domain.offers import Offer, Resource
@@ -125,9 +125,7 @@ def _not_permitted(answer: Placement | Reasons) -> Outcome:
 
 def _next_start(offer: Offer, wish: Wish, answer: Reasons, desk: Desk, now: datetime) -> datetime | None:
     """A later start, where only others stand in the way; None also while the claims of that week are still unread."""
-    if answer.start is None or answer.end is None or offer.session() is not None:
-        return None
-    if any(why.code not in TAKEN for why in answer.items):
+    if not curable(offer, answer):
         return None
     wanted = list(windows(offer, wish, ahead=NEXT_START_WITHIN))
     if not all(desk.occupancy.knows(resource.resource_id, low, high) for resource, low, high in wanted):
@@ -138,7 +136,7 @@ def _next_start(offer: Offer, wish: Wish, answer: Reasons, desk: Desk, now: date
     person = wish.person_id if offer.limits else None
     alike = (offer, answer.start, answer.end, wish.quantity, choices, wish.options, wish.needs, person, desk.occupancy.changes)
     if alike not in desk.later:
-        desk.later[alike] = next_start(offer, wish, answer.start, answer.end, desk.occupancy, now)
+        desk.later[alike] = later_start(offer, wish, answer, desk.occupancy, now)
     return desk.later[alike]
 
 

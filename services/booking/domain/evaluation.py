@@ -67,7 +67,8 @@ def malformed(offer: Offer, wish: Wish, parts: Sequence[Component]) -> tuple[str
         detail += [_pointer("/choices", name) for name in wish.choices if name not in taken]
     for part in parts:
         named = wish.choice(part.component_id) is not None
-        if named if part.choose is Choose.ANY else part.choose is Choose.NAMED and not named and len(part.resources) > 1:
+        due = part.choose is Choose.NAMED and len(part.resources) > 1 and not wish.undecided
+        if named if part.choose is Choose.ANY else due and not named:
             detail.append(_pointer("/choices", part.component_id))
     return tuple(detail)
 
@@ -82,34 +83,37 @@ def span_of(offer: Offer, wish: Wish) -> tuple[datetime | Reason, datetime | Rea
     return start, start if isinstance(start, Reason) else start + wish.duration
 
 
+def spans(offer: Offer, wish: Wish) -> list[tuple[datetime, datetime]]:
+    """Every span that the wish could book; more than one only where a session is still to be picked. Empty if it is none."""
+    if not offer.served or malformed(offer, wish, taken_parts(offer, wish)):
+        return []
+    session = offer.session()
+    if session is None:
+        start, end = span_of(offer, wish)
+        if isinstance(start, Reason) or isinstance(end, Reason) or start >= end:
+            return []
+        return [(start, end)]
+    return [
+        (candidate.start, candidate.end)
+        for candidate in _candidates(session, wish)
+        if candidate.start is not None and candidate.end is not None
+    ]
+
+
 def windows(offer: Offer, wish: Wish, *, ahead: timedelta = timedelta()) -> Iterator[tuple[Resource, datetime, datetime]]:
     """Each unit or pool that the wish could get, and from when to when its claims must be known; sessions need none.
 
     `ahead` is how much later a start is looked for.
     """
-    if not offer.served:
+    booked = spans(offer, wish)
+    if not booked:
         return
-    parts = taken_parts(offer, wish)
-    if malformed(offer, wish, parts):
-        return
-    session = offer.session()
-    if session is None:
-        span = span_of(offer, wish)
-        if isinstance(span[0], Reason) or isinstance(span[1], Reason) or span[0] >= span[1]:
-            return
-        spans = [(span[0], span[1])]
-    else:
-        spans = [
-            (candidate.start, candidate.end)
-            for candidate in _candidates(session, wish)
-            if candidate.start is not None and candidate.end is not None
-        ]
-    for part in parts:
+    for part in taken_parts(offer, wish):
         if part.kind is Kind.SESSION:
             continue
         for resource in _candidates(part, wish):
             setup, teardown = part.buffers(resource)
-            for start, end in spans:
+            for start, end in booked:
                 yield resource, start - setup, end + teardown + ahead
 
 

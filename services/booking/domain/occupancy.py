@@ -79,6 +79,10 @@ class Profile:
         first = max(0, bisect_right(self._times, start) - 1)
         return max(self._levels[first : bisect_left(self._times, end)], default=0)
 
+    def highest(self) -> int:
+        """The maximum taken at any instant at all."""
+        return max(self._levels, default=0)
+
     def steps(self) -> Iterator[tuple[datetime, int]]:
         """(from when, how much) in order; before the first step nothing is taken."""
         return zip(self._times, self._levels, strict=True)

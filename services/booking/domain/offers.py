@@ -1,6 +1,5 @@
 """An offer as its publisher described it, made ready for deciding: parsed once, asked thousands of times."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -150,8 +149,3 @@ def _is_working_day(offer: Offer, day: date) -> bool:
         for part in offer.components
         if not part.optional
     )
-
-
-def by_weekday(hours: Mapping[int, list[tuple[int, int]]]) -> list[list[tuple[int, int]]] | None:
-    """Weekly intervals from ISO weekdays (1 = Monday); None where no weekday has any: always open."""
-    return [hours.get(weekday, []) for weekday in range(1, 8)] if hours else None

@@ -1,15 +1,18 @@
 """What a person may still take: limits counted over the bookings they already have (booking.md §3, §7)."""
 
-from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from services.booking.domain.claims import Wish
 from services.booking.domain.codes import BLOCKING, USED_UP, Measure, Per, Window
-from services.booking.domain.hours import local_date
+from services.booking.domain.hours import Span, local_date
 from services.booking.domain.occupancy import Counted, Occupancy, Profile
 from services.booking.domain.offers import Limit, Offer
 from services.booking.domain.zones import DAY, MINUTE, midnight
+from services.booking.limits import NEXT_START_WITHIN
+
+FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def passes(offer: Offer, wish: Wish, start: datetime, end: datetime, occupancy: Occupancy, now: datetime) -> bool:
@@ -73,13 +76,18 @@ def around(window: Window, day: date, where: ZoneInfo) -> tuple[datetime, dateti
     return midnight(first, where), midnight(after, where)
 
 
-def reading_window(offer: Offer, start: datetime, end: datetime, now: datetime) -> tuple[datetime, datetime]:
-    """From when to when a person's bookings must be known to judge the offer's limits for a claim of `[start, end)`."""
-    low, high = min(start, now), end
+def reading_window(offer: Offer, spans: Sequence[Span], now: datetime) -> Span:
+    """From when to when a person's bookings must be known to judge the offer's limits for claims of these spans.
+
+    Also for later starts within `NEXT_START_WITHIN`.
+    """
+    first = min(start for start, _ in spans)
+    last = max(end for _, end in spans) + NEXT_START_WITHIN
+    low, high = min(first, now), last
     for limit in offer.limits:
         if limit.window in (Window.DAY, Window.WEEK, Window.MONTH):
-            first, after = around(limit.window, local_date(start, offer.where), offer.where)
-            low, high = min(low, first), max(high, after)
+            low = min(low, around(limit.window, local_date(first, offer.where), offer.where)[0])
+            high = max(high, around(limit.window, local_date(last, offer.where), offer.where)[1])
         elif limit.window is Window.ACTIVE:
-            high = datetime.max.replace(tzinfo=now.tzinfo) - timedelta(days=1)
+            high = FOREVER
     return low, high

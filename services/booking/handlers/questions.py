@@ -1,0 +1,66 @@
+"""What HTTP asks: the same reading and the same rule as a decision, on a snapshot, without locks or effects."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from hubkit.db import ReadConn
+from services.booking.domain.availability import Free, free, later_start
+from services.booking.domain.claims import Placement, Reasons, Wish
+from services.booking.domain.evaluation import candidates, evaluate, windows
+from services.booking.domain.offers import Offer
+from services.booking.handlers.house import House
+from services.booking.handlers.reading import read_occupancy
+from services.booking.limits import NEXT_START_WITHIN
+from services.booking.store import resources as store_resources
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Why not, or with what: the answer of a decision that was made now."""
+
+    as_of: datetime
+    answer: Placement | Reasons
+    next_start: datetime | None
+
+
+async def check(house: House, conn: ReadConn, offer_id: str, wish: Wish, ignore: UUID | None) -> Checked | None:
+    """What a request with this wish would be answered; None if the offer is unknown. `ignore`: this booking does not count."""
+    offer = await house.shelf.take_current(conn, offer_id)
+    if offer is None:
+        return None
+    now = await house.clock.now(conn)
+    used = await _read_used(conn, offer, wish)
+    ahead = list(windows(offer, wish, ahead=NEXT_START_WITHIN))
+    occupancy = await read_occupancy(conn, [(offer, wish)], used=used, now=now, further=ahead, ignore=ignore)
+    answer = evaluate(offer, wish, occupancy, now)
+    return Checked(now, answer, later_start(offer, wish, answer, occupancy, now))
+
+
+async def list_free(
+    house: House, conn: ReadConn, offer_id: str, wish: Wish, low: datetime, high: datetime, ignore: UUID | None
+) -> tuple[datetime, Free] | None:
+    """(as of, what is free with a start in `[low, high)`) for a wish without times; None if the offer is unknown.
+
+    Without a duration the shortest that the offer knows is taken.
+    """
+    offer = await house.shelf.take_current(conn, offer_id)
+    if offer is None:
+        return None
+    now = await house.clock.now(conn)
+    if not offer.served:
+        return now, Free((), (), (), more=False)
+    if offer.session() is None:
+        length = wish.duration or (offer.shortest if offer.lengths is None else min(offer.lengths))
+        wish = replace(wish, duration=length)
+        whole = replace(wish, start=low, end=high + length, duration=None)
+    else:
+        wish = whole = replace(wish, duration=None)
+    used = await _read_used(conn, offer, whole)
+    occupancy = await read_occupancy(conn, [(offer, whole)], used=used, now=now, ignore=ignore)
+    return now, free(offer, wish, low, high, occupancy, now)
+
+
+async def _read_used(conn: ReadConn, offer: Offer, wish: Wish) -> dict[str, int]:
+    named = {resource.resource_id for resource in candidates(offer, wish)}
+    return {copy.resource_id: copy.used for copy in await store_resources.read_resources(conn, named)}

@@ -1,0 +1,125 @@
+"""What is taken: read once per poll, after the locks."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from hubkit.db import ReadConn, Tx
+from services.booking.domain.codes import State
+from services.booking.domain.occupancy import Counted
+from services.booking.limits import COUNTED_BOOKINGS_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From when to when the claims on one unit or pool are wanted; exactly one of the numbers is set."""
+
+    resource_id: str
+    unit_no: int | None
+    pool_no: int | None
+    low: datetime
+    high: datetime
+
+
+# One row per allocation that meets a window: window's position, booking, component, booked, occupied, quantity.
+Found = tuple[int, UUID, str, datetime, datetime, datetime, datetime, int]
+
+
+async def read_taken(conn: ReadConn | Tx, windows: Sequence[Window], now: datetime, ignore: UUID | None = None) -> list[Found]:
+    """Every allocation that a newcomer must respect in its window; one that meets several windows comes once for each.
+
+    Through the exclusion's own index (and the pools' twin of it), joined with one row per window: one window over the whole
+    poll would read every booking ever kept. What was freed but is not for sale again yet comes through an index that holds
+    only such rows. `ignore`: a booking whose allocations do not count.
+    """
+    rows = await conn.fetch(
+        """
+        WITH w AS (
+            SELECT n, resource_id, unit_no, pool_no, low, high
+            FROM unnest($1::integer[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
+                 AS u (n, resource_id, unit_no, pool_no, low, high)
+        ), taken AS (
+            SELECT w.n, a.booking_id, a.component_id, a.booked, a.occupied, a.quantity
+            FROM w
+            JOIN allocations AS a
+              ON a.blocking AND a.unit_no IS NOT NULL
+             AND int8range(a.unit_no, a.unit_no, '[]') && int8range(w.unit_no, w.unit_no, '[]')
+             AND a.occupied && tstzrange(w.low, w.high)
+            WHERE w.unit_no IS NOT NULL
+            UNION ALL
+            SELECT w.n, a.booking_id, a.component_id, a.booked, a.occupied, a.quantity
+            FROM w
+            JOIN allocations AS a
+              ON a.blocking AND a.pool_no IS NOT NULL
+             AND int8range(a.pool_no, a.pool_no, '[]') && int8range(w.pool_no, w.pool_no, '[]')
+             AND a.occupied && tstzrange(w.low, w.high)
+            WHERE w.pool_no IS NOT NULL
+            UNION ALL
+            SELECT w.n, a.booking_id, a.component_id, a.booked, a.occupied, a.quantity
+            FROM w
+            JOIN allocations AS a
+              ON NOT a.blocking AND a.resale_after IS NOT NULL AND a.resale_after > $7
+             AND a.resource_id = w.resource_id AND a.occupied && tstzrange(w.low, w.high)
+        )
+        SELECT n, booking_id, component_id, lower(booked), upper(booked), lower(occupied), upper(occupied), quantity
+        FROM taken
+        WHERE booking_id IS DISTINCT FROM $8
+        """,
+        list(range(len(windows))),
+        [window.resource_id for window in windows],
+        [window.unit_no for window in windows],
+        [window.pool_no for window in windows],
+        [window.low for window in windows],
+        [window.high for window in windows],
+        now,
+        ignore,
+    )
+    return [tuple(row) for row in rows]
+
+
+async def read_kept_places(conn: ReadConn | Tx, session_ids: Collection[str], now: datetime) -> dict[str, int]:
+    """Places of sessions that were freed but are not for sale again yet; sessions without any are left out."""
+    rows = await conn.fetch(
+        """
+        SELECT resource_id, sum(quantity)::integer
+        FROM allocations
+        WHERE resource_id = ANY ($1::text[]) AND NOT blocking AND resale_after IS NOT NULL AND resale_after > $2
+        GROUP BY resource_id
+        """,
+        list(session_ids),
+        now,
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def read_counted(
+    conn: ReadConn | Tx, people: Sequence[tuple[UUID, str, datetime, datetime]], ignore: UUID | None = None
+) -> list[tuple[UUID, str, Counted]]:
+    """(person, key, booking) for each (person, key, from, to): their bookings of offers that have the key now.
+
+    Bookings that meet `[from, to)`; at most `COUNTED_BOOKINGS_MAX` for each, newest first.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT w.person_id, w.key, b.booking_id, b.start, b."end", b.quantity, b.state
+        FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[]) AS w (person_id, key, low, high)
+        CROSS JOIN LATERAL (
+            SELECT c.booking_id, c.start, c."end", c.quantity, c.state
+            FROM bookings AS c
+            JOIN offers AS o ON o.offer_id = c.offer_id
+            WHERE c.person_id = w.person_id AND c."end" > w.low AND c.start < w.high AND w.key = ANY (o.limit_keys)
+              AND c.state IN ('held', 'pending_approval', 'offered', 'confirmed', 'checked_in', 'completed', 'no_show')
+            ORDER BY c."end" DESC
+            LIMIT $5
+        ) AS b
+        WHERE b.booking_id IS DISTINCT FROM $6
+        """,
+        [person_id for person_id, _, _, _ in people],
+        [key for _, key, _, _ in people],
+        [low for _, _, low, _ in people],
+        [high for _, _, _, high in people],
+        COUNTED_BOOKINGS_MAX,
+        ignore,
+    )
+    return [(row[0], row[1], Counted(row[2], row[3], row[4], row[5], State(row[6]))) for row in rows]

@@ -1,0 +1,1 @@
+"""Contract models to domain and back: `offers` (what the catalogue publishes), `requests` (commands), `answers` (events)."""

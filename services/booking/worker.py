@@ -1,0 +1,50 @@
+"""What runs by itself: the subscriptions, and the standing check of what must never be."""
+
+from functools import partial
+from typing import Any
+
+from contracts import topics
+from hubkit import clock
+from hubkit.app import Loop
+from hubkit.db import Pool, reading
+from hubkit.messaging import Subscription
+from hubkit.telemetry import Metrics
+from services.booking.domain.zones import DAY
+from services.booking.handlers import offers, requests
+from services.booking.handlers.house import House
+from services.booking.limits import INVARIANT_SECONDS, REQUESTS_PER_POLL_MAX
+from services.booking.store import invariants
+
+
+def subscriptions(house: House) -> tuple[Subscription[Any], ...]:
+    """Requests are consumed only once the copy of the catalogue has caught up."""
+    return (
+        Subscription(
+            topic=topics.CATALOG_OFFERS,
+            handle=partial(offers.apply_offers, house),
+            prepare=partial(offers.plan_offers, house),
+        ),
+        Subscription(
+            topic=topics.BOOKING_REQUESTS,
+            handle=partial(requests.decide_requests, house),
+            prepare=partial(requests.plan_requests, house),
+            busy=partial(requests.answer_busy, house),
+            remembers=False,  # the ledger knows what was decided
+            records_max=REQUESTS_PER_POLL_MAX,
+            after=(topics.CATALOG_OFFERS,),
+        ),
+    )
+
+
+def loops(pool: Pool, metrics: Metrics) -> tuple[Loop, ...]:
+    """Timed work; each process measures for itself, nothing is written, so no lease is needed."""
+    return (Loop("invariants", INVARIANT_SECONDS, partial(check_invariants, pool, metrics)),)
+
+
+async def check_invariants(pool: Pool, metrics: Metrics) -> None:
+    """Count violations among what is not over since yesterday, and say when that was."""
+    async with reading(pool) as conn:
+        found = await invariants.count_violations(conn, clock.wall() - DAY)
+    for kind, number in found.items():
+        metrics.set("booking_invariant_violations", number, kind=kind)
+    metrics.set("booking_invariant_checked_at_seconds", clock.wall().timestamp())
