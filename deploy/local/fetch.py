@@ -13,15 +13,15 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
-
-from jgo.maven import MavenContext, PythonResolver
-from requests import RequestException
+from typing import TYPE_CHECKING, Final
 
 from deploy import say
 from deploy.failures import Failure
 from deploy.local import accounts, pins
 from deploy.local.pins import Pin
+
+if TYPE_CHECKING:
+    from jgo.maven import MavenContext
 
 _PARALLEL: Final = 6  # the registry's answer time is the limit, not the line: 46 jars in 8 s with 6, 40 s one by one
 _ATTEMPTS: Final = 3
@@ -45,8 +45,10 @@ def cache_folder() -> Path:
     return Path("/var/cache/hubnetz")
 
 
-def maven(folder: Path) -> MavenContext:
+def maven(folder: Path) -> "MavenContext":
     """The resolver with `folder` as its only store; it knows its registry by itself, a mirror replaces that."""
+    from jgo.maven import MavenContext, PythonResolver  # 0.3 s that a start with a full cache does not pay
+
     mirror = os.environ.get(_MIRROR)
     return MavenContext(
         resolver=PythonResolver(),
@@ -102,7 +104,7 @@ def _download(pin: Pin, folder: Path) -> None:
             try:
                 source = maven(Path(scratch)).project(group, artifact).at_version(version).artifact("", "jar")
                 came = Path(source.resolve())
-            except (RequestException, OSError, RuntimeError) as error:
+            except (OSError, RuntimeError) as error:
                 problem = f"{type(error).__name__}: {error}"
                 continue
             if _is_good(came, pin):
