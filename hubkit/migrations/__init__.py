@@ -5,6 +5,7 @@ Revisions go forward only. A service's first one says `down_revision = None`, `b
 """
 
 import asyncio
+from collections.abc import Collection
 from pathlib import Path
 
 import asyncpg
@@ -42,11 +43,6 @@ def _config(service: str, dsn: str) -> Config:
     return config
 
 
-def heads(service: str) -> frozenset[str]:
-    """The revisions that a database of `service` has when it is up to date."""
-    return frozenset(ScriptDirectory.from_config(_config(service, "")).get_heads())
-
-
 async def upgrade(dsn: str, service: str) -> None:
     """Bring the database of `service` to the newest revisions; committed revision by revision, harmless when repeated.
 
@@ -57,7 +53,18 @@ async def upgrade(dsn: str, service: str) -> None:
 
 async def missing(connection: asyncpg.Connection, service: str) -> frozenset[str]:
     """Revisions that the code knows and the database has not; empty = at head."""
-    if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
-        return heads(service)
-    rows = await connection.fetch("SELECT version_num FROM alembic_version")
-    return heads(service) - {row["version_num"] for row in rows}
+    script = ScriptDirectory.from_config(_config(service, ""))
+    known = {revision.revision: revision for revision in script.walk_revisions()}
+    applied: set[str] = set()
+    if await connection.fetchval("SELECT to_regclass('alembic_version')") is not None:
+        due = [row["version_num"] for row in await connection.fetch("SELECT version_num FROM alembic_version")]
+        while due:  # the table names the newest only: what they follow and what they depend on is in it too
+            name = due.pop()
+            if name in known and name not in applied:
+                due += [*_names(known[name].down_revision), *_names(known[name].dependencies)]
+            applied.add(name)
+    return frozenset(known) - applied
+
+
+def _names(revisions: str | Collection[str] | None) -> Collection[str]:
+    return (revisions,) if isinstance(revisions, str) else revisions or ()
