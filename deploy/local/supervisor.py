@@ -93,6 +93,7 @@ class Supervisor:
                     log=log,
                     remedy="look at the log; a slow or full machine? start again",
                 )
+            self.tend()
             time.sleep(_POLL_SECONDS)
 
     def run(self, *, every: Callable[[], None] = lambda: None) -> None:
