@@ -250,8 +250,19 @@ class Plain:
 """,
             "contracts/catalog.py": """
 from contracts.booking import RequestBooking as Base
+from contracts.values import Rules, Texts, Own
 class Longer(Base):
     more: list[Code]  # bad
+    rules: Rules  # bad
+    texts: Texts | None = None
+    own: Own
+    plain: Plain  # bad
+Plain = str
+""",
+            "contracts/values.py": """
+Rules = dict[str, object]
+Texts = Annotated[dict[Code, Code], Field(max_length=9)]
+Own = Annotated[str, _Form()]
 """,
             "services/booking/domain.py": """
 class RequestBooking:

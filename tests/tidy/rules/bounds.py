@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 
 from tests.tidy.source import Function, Source
 from tests.tidy.tree import Finding, Rule, Tree
@@ -20,6 +21,9 @@ _COLLECTIONS = frozenset(
 )
 _SCALARS = frozenset({"str", "bytes", "int"})
 _BOUNDS = frozenset({"max_length", "le", "lt", "pattern", "max_digits"})
+_PLAIN_EXTRAS = frozenset(
+    {"Field", "Query", "Path", "Header", "Body", "AfterValidator", "BeforeValidator", "StringConstraints"}
+)
 _ROUTES = frozenset({"get", "put", "post", "patch", "delete", "head"})
 _INSTEAD = "a named bound of `limits` (or contracts' own types)"
 
@@ -101,11 +105,12 @@ def _list(tree: Tree) -> Iterator[Finding]:
             if f"{source.module}.{definition.name}" in models:
                 for field in definition.body:
                     if isinstance(field, ast.AnnAssign) and not _has_bound(field.value):
-                        yield from _without_bound(source, field.annotation, "field")
+                        yield from _bare(tree, source, field.annotation, "field")
         if "/http" in source.path:
             for function in source.of(ast.FunctionDef, ast.AsyncFunctionDef):
                 if _is_route(function):
-                    yield from _parameters(source, function)
+                    for annotation in _unbounded_parameters(function):
+                        yield from _bare(tree, source, annotation, "parameter")
 
 
 def _models(tree: Tree) -> set[str]:
@@ -127,55 +132,79 @@ def _is_route(function: Function) -> bool:
     return any(isinstance(func, ast.Attribute) and func.attr in _ROUTES for func in calls)
 
 
-def _parameters(source: Source, function: Function) -> Iterator[Finding]:
+def _unbounded_parameters(function: Function) -> Iterator[ast.expr]:
+    """Annotations of the parameters whose default says no bound."""
     arguments = [*function.args.posonlyargs, *function.args.args]
     defaults: list[ast.expr | None] = [None] * (len(arguments) - len(function.args.defaults))
     pairs = [*zip(arguments, [*defaults, *function.args.defaults], strict=True)]
     pairs += [*zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)]
     for argument, default in pairs:
         if argument.annotation is not None and not _has_bound(default):
-            yield from _without_bound(source, argument.annotation, "parameter")
+            yield argument.annotation
 
 
-def _has_bound(default: ast.expr | None) -> bool:
-    """Whether a default like `Field(max_length=...)` or `Query(le=...)` bounds the value."""
-    return isinstance(default, ast.Call) and any(keyword.arg in _BOUNDS for keyword in default.keywords)
+def _has_bound(extra: ast.expr | None) -> bool:
+    """Whether a default or an extra of `Annotated` bounds the value: `Field(max_length=...)`, `Query(le=...)`."""
+    return isinstance(extra, ast.Call) and any(keyword.arg in _BOUNDS for keyword in extra.keywords)
 
 
-def _without_bound(source: Source, annotation: ast.expr, what: str) -> Iterator[Finding]:
-    """The parts of an annotation that take any length or size; `Annotated` with a bound, and named types, are trusted."""
-    if isinstance(annotation, ast.Subscript):
-        name = (source.dotted(annotation.value) or "").rpartition(".")[2]
-        inner = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
+def _is_trusted(source: Source, extra: ast.expr) -> bool:
+    """Whether an extra of `Annotated` is a form of our own, or a bound."""
+    if isinstance(extra, ast.Call):
+        return _has_bound(extra) or (source.dotted(extra.func) or "").rpartition(".")[2] not in _PLAIN_EXTRAS
+    return isinstance(extra, ast.Name | ast.Attribute)
+
+
+def _bare(tree: Tree, source: Source, annotation: ast.expr, what: str) -> Iterator[Finding]:
+    for name in sorted(set(_open_types(_aliases(tree), source, annotation))):
+        message = f"a {what} of type `{name}` takes any length or size from outside: use {_INSTEAD}"
+        yield Finding(source.path, annotation.lineno, "unbounded", message)
+
+
+@lru_cache(maxsize=4)
+def _aliases(tree: Tree) -> dict[str, tuple[Source, ast.expr]]:
+    """Dotted name of each type alias to its file and value."""
+    return {
+        f"{source.module}.{target.id}": (source, node.value)
+        for source in tree.under("contracts/", "hubkit/", "services/")
+        for node in source.tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript | ast.BinOp | ast.Name)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _open_types(aliases: dict[str, tuple[Source, ast.expr]], source: Source, node: ast.expr) -> Iterator[str]:
+    """The parts of an annotation that take any length or size, through the names of other types."""
+    if isinstance(node, ast.Subscript):
+        name = (source.dotted(node.value) or "").rpartition(".")[2]
+        inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         if name == "Annotated":
-            if not any(_has_bound(extra) or isinstance(extra, ast.Name | ast.Attribute) for extra in inner[1:]):
-                yield from _without_bound(source, inner[0], what)
-            elif isinstance(inner[0], ast.Subscript):
-                for part in _inner(inner[0]):
-                    yield from _without_bound(source, part, what)
-        elif name in _COLLECTIONS and not (name == "tuple" and not _is_open_tuple(inner)):
-            yield _bare(source, annotation, name, what)
-        elif name not in ("Literal", "ClassVar"):
-            for part in inner:
-                yield from _without_bound(source, part, what)
-    elif isinstance(annotation, ast.BinOp):
-        yield from _without_bound(source, annotation.left, what)
-        yield from _without_bound(source, annotation.right, what)
-    elif isinstance(annotation, ast.Name) and annotation.id in _SCALARS | _COLLECTIONS:
-        yield _bare(source, annotation, annotation.id, what)
+            bounded = any(_is_trusted(source, extra) for extra in inner[1:])
+            parts = [inner[0]] if not bounded else _items(inner[0])
+        elif name in _COLLECTIONS and (name != "tuple" or any(isinstance(part, ast.Constant) for part in inner)):
+            yield name
+            return
+        else:
+            parts = [] if name in ("Literal", "ClassVar") else inner
+        for part in parts:
+            yield from _open_types(aliases, source, part)
+    elif isinstance(node, ast.BinOp):
+        yield from _open_types(aliases, source, node.left)
+        yield from _open_types(aliases, source, node.right)
+    elif isinstance(node, ast.Name | ast.Attribute):
+        dotted = source.qualified(node) or f"{source.module}.{source.dotted(node)}"
+        if dotted in aliases:
+            yield from _open_types(aliases, *aliases[dotted])
+        elif isinstance(node, ast.Name) and node.id in _SCALARS | _COLLECTIONS:
+            yield node.id
 
 
-def _inner(subscript: ast.Subscript) -> list[ast.expr]:
-    return subscript.slice.elts if isinstance(subscript.slice, ast.Tuple) else [subscript.slice]
-
-
-def _is_open_tuple(inner: list[ast.expr]) -> bool:
-    return any(isinstance(part, ast.Constant) and part.value is ... for part in inner)
-
-
-def _bare(source: Source, node: ast.expr, name: str, what: str) -> Finding:
-    message = f"a {what} of type `{name}` takes any length or size from outside: use {_INSTEAD}"
-    return Finding(source.path, node.lineno, "unbounded", message)
+def _items(node: ast.expr) -> list[ast.expr]:
+    """What a bounded collection holds; nothing for a bounded text or number."""
+    if not isinstance(node, ast.Subscript):
+        return []
+    return node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
 
 
 def _unbounded(tree: Tree) -> Iterator[Finding]:
