@@ -32,6 +32,7 @@ def test_escape_with_a_reason_above_each_marked_line__nothing_is_found(plant: Pl
 
 
 def _escaped(text: str, path: str, plant: Plant) -> str:
+    # A template's comments are those of its engine, `{# ... #}`; the form with `#` is enough here.
     mark = "<!-- tidy: {} {} -->" if path.endswith(".md") else "# tidy: {} {}"
     escape = mark.format(plant.rule, "because this test says so")
     lines = []

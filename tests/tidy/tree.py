@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.tidy.source import Source
 
 _SUFFIXES = frozenset({".py", ".md", ".toml", ".lock", ".yaml", ".yml", ".json", ".ini", ".cfg", ".sh", ".sql", ".txt"}) | {
-    ".mako", ".ics", ".xml", ".html", ".css", ".js", ".svg",
+    ".mako", ".ics", ".xml", ".html", ".css", ".js", ".svg", ".jinja", ".j2",
 }  # fmt: skip
 _NAMES = frozenset({"Makefile", "LICENSE", "Dockerfile", "run", ".importlinter", ".gitignore"})
 _FOLDERS_SKIPPED = frozenset({"__pycache__", "build", "dist", "results", "node_modules"})

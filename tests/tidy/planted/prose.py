@@ -60,6 +60,24 @@ PLANTS = (
         },
     ),
     Plant(
+        "template",
+        "from our own host",
+        {
+            "services/portal/templates/day.html": """
+<script src="/static/htmx.js"></script>
+<script>let x = 1</script>  # bad
+<style>p { color: red }</style>  # bad
+<p style="color: red" class="style">  # bad
+<button onclick="book()">  # bad
+<button hx-on:click="book()" hx-get="/day">  # bad
+<img src="https://www.w3.org/logo.png">  # bad
+<a href="//www.w3.org/">  # bad
+<a href="/offers" title="on = off">
+""",
+            "docs/page.html": "<style>p {}</style>",
+        },
+    ),
+    Plant(
         "link",
         "leads nowhere",
         {

@@ -31,6 +31,11 @@ _UNFINISHED = re.compile(
     r"\b(TO[D]O|FIX[M]E|XX[X]|HA[C]K)\b|\blorem ipsum\b|\bnot (?:yet )?implemented\b|\bNotImplemented[E]rror\b"
 )
 _LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)(?:#[^)]*)?\)")
+_TEMPLATE = re.compile(r"(^|/)templates/.+[.](html|jinja|j2|svg|xml)$")
+_INLINE = re.compile(
+    r"<script\b(?![^>]*\bsrc=)|<style\b|\s(style|on[a-z]+|hx-on[:\w-]*)\s*=|\b(src|href|action|poster|srcset)\s*=\s*[\"']?(https?:)?//",
+    re.IGNORECASE,
+)
 _LOCKS = ("requirements",)  # written by a tool, hashes and names of others
 
 
@@ -73,6 +78,17 @@ def _unfinished(tree: Tree) -> Iterator[Finding]:
             yield Finding(path, number, "unfinished", f"`{match[0]}`: finish it, or leave it out; a plan belongs elsewhere")
 
 
+def _template(tree: Tree) -> Iterator[Finding]:
+    for source in tree.sources.values():
+        if not _TEMPLATE.search(source.path):
+            continue
+        for number, line in enumerate(source.lines, 1):
+            match = _INLINE.search(line)
+            if match:
+                message = f"`{match[0].strip()}` needs a hole in the content policy: put it into `static/`, from our own host"
+                yield Finding(source.path, number, "template", message)
+
+
 def _link(tree: Tree) -> Iterator[Finding]:
     folders = {parent.as_posix() for path in tree.sources for parent in PurePosixPath(path).parents}
     for source in tree.sources.values():
@@ -102,4 +118,5 @@ RULES = (
     Rule("word", _word),
     Rule("unfinished", _unfinished),
     Rule("link", _link),
+    Rule("template", _template),
 )
