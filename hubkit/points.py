@@ -18,6 +18,11 @@ Point = Literal[
     "booking.after_lock",
     "booking.after_decide",
     "booking.after_write",
+    "notify.after_claim",
+    "notify.after_mark",
+    "notify.on_wire",
+    "notify.before_result",
+    "notify.after_result",
 ]
 
 hook: Callable[[Point], None] | None = None

@@ -1,0 +1,1 @@
+"""Notify's tables, revision by revision; forward only."""
