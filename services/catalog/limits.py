@@ -8,18 +8,15 @@ NAME_CHARACTERS_MAX = 200  # a name, title or label fits one line of a list
 LANGUAGES_MAX = 20  # tags of one text map
 LIST_ITEMS_MAX = 500  # any list of a working copy; occurrences have a bound of their own
 JSON_DEPTH_MAX = 32  # nesting of an uploaded document
-BODY_BYTES_MAX = 1024 * 1024  # one HTTP request body
 PLACE_LEVELS_MAX = 5  # site, building, floor, room and one to spare
 KEYWORDS_MAX = 20  # free words per offer
 STATE_BYTES_MAX = 240 * 1024  # of a published state; topics take 256 KiB and headers need some
-OFFER_ID_CHARACTERS_MAX = 120  # "urn:hub:" + 63 + ":offer:" + 36
 ID_CHARACTERS_MAX = 100  # ids of places, resources, contacts ...
 
 # -- publishing -------------------------------------------------------------------------------------------------------
 REPUBLISH_OFFERS_MAX = 500  # offers built and written in one transaction (some 0.5 s); beyond that a job goes on
 TIMED_OFFERS_MAX = 500  # due changes taken by one turn of the clock
 TOMBSTONE_AFTER = timedelta(days=45)  # longer than a reader may be away without reading from the start
-JOBS_MAX = 100  # listed jobs
 
 # -- dates ------------------------------------------------------------------------------------------------------------
 HORIZON = timedelta(days=366)  # dates are generated for the next 12 months
@@ -46,12 +43,15 @@ IMPORT_BATCH = 500  # records applied in one transaction
 IMPORT_MEMORY_BYTES_MAX = 512 * 1024 * 1024
 IMPORT_CPU_SECONDS_MAX = 60
 IMPORT_WALL_SECONDS_MAX = 120  # CPU time and as much again for a busy machine
-HUB_FILE_BYTES_MAX = 2 * 1024 * 1024  # some 1,000 offers; it is read into memory whole
-HUB_FILE_ALIASES_MAX = 0  # YAML anchors multiply: a file of 1 kB can mean 1 GB
+HUB_FILE_BYTES_MAX = 2 * 1024 * 1024  # `LIST_ITEMS_MAX` offers with long texts; it is read into memory whole
+NUMBERED_RESOURCES_MAX = 100  # made of one entry of a hub file
 HUB_FILE_ERRORS_MAX = 50  # listed; more helps nobody
+IMPORT_GONE_SHARE_MAX = 1 / 3  # of a source's offers; more vanished at once is a broken export, not a decision
+SHIFTED_AHEAD = timedelta(weeks=8)  # where the last date of a shifted demonstration calendar comes to lie
 REPORT_VALUE_CHARACTERS_MAX = 80  # a value shown in a report
 
 # -- loops ------------------------------------------------------------------------------------------------------------
 TIMED_CHANGES_SECONDS = 1.0  # publish_from, publish_until, tombstones
 HORIZON_CHECK_SECONDS = 600.0  # the horizon moves once a local day; looking is one row
 JOB_SECONDS = 1.0  # between two parts of a large republishing
+MEASURE_SECONDS = 30.0  # figures of how many offers there are

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from hubkit.db import ReadConn, Tx
+from hubkit.db import Tx
 from services.catalog.domain import checks, life
 from services.catalog.domain.entities import Json, Offer, Problem, Schedule
 from services.catalog.domain.merge import merged
@@ -101,20 +101,16 @@ async def patch_offer(
 
 
 async def save_schedule(
-    tx: Tx, offer_id: str, schedule: Schedule, known: ScheduleRow | None, *, actor: Actor, now: datetime
-) -> Saved:
+    tx: Tx, offer_id: str, schedule: Schedule, known: ScheduleRow | None, *, creating: bool, actor: Actor, now: datetime
+) -> Saved | Exists:
     """Insert or replace a schedule of a working copy; the offer's row is held. BadDocument if it has too many."""
     document = documents.text(documents.SCHEDULES.write(schedule))
     if known is not None and json.loads(known.document) == json.loads(document):
         return Saved(schedule.schedule_id, known.version, created=False, changed=False)
+    if creating and known is not None:
+        return Exists(known.version)
     if known is None and len(await dates.read_schedules(tx, [offer_id])) >= SCHEDULES_MAX:
         raise BadDocument([Problem("", "too_many")])
     await dates.save_schedule(tx, schedule.schedule_id, offer_id, document, now=now, by=str(actor))
     version = known.version + 1 if known else 1
     return Saved(schedule.schedule_id, version, created=known is None, changed=True)
-
-
-async def read_draft(conn: ReadConn, offer_id: str) -> OfferRow | None:
-    """A working copy with its state of the life cycle."""
-    rows = await offers.read_offers(conn, [offer_id])
-    return rows[0] if rows else None

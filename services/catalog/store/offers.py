@@ -122,6 +122,15 @@ ORDER BY (status <> 'published'), state -> 'title' ->> 'de', offer_id
 LIMIT $2 OFFSET $3
 """
 
+LIST_DRAFTS = """
+SELECT offer_id, status, document, version, frozen, state, state_hash, revision, publish_from,
+    source, source_id, source_hash, edited_at, edited_by
+FROM offers
+WHERE offer_id > $1 AND CASE WHEN $2::text IS NULL THEN status <> 'archived' ELSE status = $2 END
+ORDER BY offer_id
+LIMIT $3
+"""
+
 READ_STATE = """
 SELECT state
 FROM offers
@@ -315,6 +324,11 @@ async def list_live(conn: ReadConn, *, kind: str | None, limit: int, offset: int
     """Number of all and states of one page: published ones first, by German title."""
     rows = await conn.fetch(LIST_LIVE, kind, limit, offset)
     return (rows[0]["total"] if rows else 0), [row["state"] for row in rows]
+
+
+async def list_drafts(conn: ReadConn, *, status: str | None, after: str, limit: int) -> list[OfferRow]:
+    """Working copies by id, archived ones only when asked for."""
+    return [OfferRow(*row) for row in await conn.fetch(LIST_DRAFTS, after, status, limit)]
 
 
 async def read_state(conn: ReadConn, offer_id: str) -> str | None:

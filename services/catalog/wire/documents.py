@@ -10,7 +10,6 @@ from pydantic_core import ErrorDetails
 
 from services.catalog.domain.entities import (
     Blackout,
-    Booking,
     Component,
     Contact,
     Json,
@@ -21,6 +20,7 @@ from services.catalog.domain.entities import (
     Schedule,
     Term,
 )
+from services.catalog.domain.imported import ImportSource
 from services.catalog.domain.texts import escaped, faults
 
 T = TypeVar("T")
@@ -123,4 +123,4 @@ TERMS = Document(Term)
 SCHEDULES = Document(Schedule)
 OFFERS = OfferDocument(Offer)
 COMPONENTS = Document(Component)
-BOOKINGS = Document(Booking)
+SOURCES = Document(ImportSource)

@@ -1,0 +1,99 @@
+"""Puts the catalogue together: the only place that constructs things."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from zoneinfo import ZoneInfo
+
+from hubkit import db, messaging
+from hubkit.app import App
+from hubkit.clock import DatabaseClock
+from hubkit.db import Pool
+from hubkit.health import Health
+from hubkit.http import create_app
+from hubkit.telemetry import Metrics
+from services.catalog import http
+from services.catalog.domain.imported import Report, as_json, as_lines
+from services.catalog.formats.apart import Killed
+from services.catalog.formats.hub_file import BadHubFile
+from services.catalog.handlers import steps
+from services.catalog.handlers.house import House, changing
+from services.catalog.handlers.imports.calendar import TooManyGone, UnknownSource
+from services.catalog.handlers.publishing import Actor
+from services.catalog.settings import CatalogSettings
+from services.catalog.worker import imports, loops
+
+__all__ = ["SERVICE", "ImportRefused", "as_json", "as_lines", "build", "import_calendar", "import_hub", "republish"]
+
+SERVICE = "catalog"
+OPERATOR = Actor("operator", "command")
+
+
+def house_of(settings: CatalogSettings, metrics: Metrics) -> House:
+    """The hub that the settings describe."""
+    return House(settings.hub_id, settings.hub_name, ZoneInfo(settings.time_zone), DatabaseClock(), metrics)
+
+
+def build(settings: CatalogSettings) -> App:
+    """The service as an app; nothing is connected yet."""
+    metrics, health = Metrics(), Health()
+    pool = db.new_pool(settings.database_url.get_secret_value(), name=SERVICE, size_max=settings.database_pool_max)
+    bus = messaging.Bus.of(settings, service=SERVICE)
+    house = house_of(settings, metrics)
+    web = create_app(
+        service=SERVICE, health=health, metrics=metrics, pool=pool, service_token=settings.service_token, consumers=[]
+    )
+    web.include_router(http.routes(house, pool, settings.service_token))
+    return App(SERVICE, settings, pool, bus, bus.broker(), [], loops.loops(house, pool), web, health, metrics)
+
+
+@asynccontextmanager
+async def _beside(settings: CatalogSettings) -> AsyncIterator[tuple[House, Pool]]:
+    """A house for one command; what it publishes is sent by the relay of the running service."""
+    pool = await db.open_pool(settings.database_url.get_secret_value(), name=f"{SERVICE}-command", size_max=2)
+    try:
+        yield house_of(settings, Metrics()), pool
+    finally:
+        await pool.close()
+
+
+class ImportRefused(Exception):
+    """Nothing of the file was applied; the message says why."""
+
+
+async def import_hub(settings: CatalogSettings, data: bytes) -> Report:
+    """Apply a hub file; ImportRefused."""
+    async with _beside(settings) as (house, pool):
+        try:
+            return await imports.import_hub(house, pool, data, actor=OPERATOR)
+        except BadHubFile as exc:
+            raise ImportRefused(str(exc)) from exc
+        except steps.CannotRepublish as exc:
+            raise ImportRefused(f"published offers would lose their valid state: {', '.join(exc.offer_ids)}") from exc
+
+
+async def import_calendar(settings: CatalogSettings, data: bytes, *, system: str, shift: bool, accept_gone: bool) -> Report:
+    """Apply an iCalendar file; ImportRefused."""
+    async with _beside(settings) as (house, pool):
+        try:
+            return await imports.import_calendar(
+                house, pool, data, system=system, shift=shift, accept_gone=accept_gone, actor=OPERATOR
+            )
+        except UnknownSource as exc:
+            raise ImportRefused(f"no source is called {system}: name it under import_sources of a hub file") from exc
+        except TooManyGone as exc:
+            reason = f"{exc.gone} of {exc.known} offers are missing in the file: if that is meant, --accept-gone"
+            raise ImportRefused(reason) from exc
+        except (ValueError, Killed) as exc:
+            raise ImportRefused(str(exc)) from exc
+
+
+async def republish(settings: CatalogSettings) -> int:
+    """Put every current record into the outbox again, numbers unchanged; number of transactions of at most 500 offers."""
+    parts, after = 0, ""
+    async with _beside(settings) as (house, pool):
+        while True:
+            async with changing(house, pool) as (tx, now):
+                last = await steps.send_states_again(tx, after=after, hub_id=house.hub_id, now=now)
+            if last is None:
+                return parts
+            parts, after = parts + 1, last

@@ -1,0 +1,1 @@
+"""What runs by itself: `loops` by the clock, `imports` when asked to."""
