@@ -178,18 +178,22 @@ class App:
                 return f"{feed.topic.name} stopped: {feed.stopped}"
             if not feed.caught_up.is_set():
                 return f"{feed.topic.name} is catching up"
-            if feed.consumer.retrying:
+            if feed.consumer.retrying or feed.patient or feed.unanswered:
                 return f"{feed.topic.name} waits"
         return ""
 
     async def _end(self, server: "_Server", tasks: Sequence[asyncio.Task[Any]]) -> None:
+        """In reverse: what asks the subscribers ends before them, and the relay after them, since they still write."""
         server.should_exit = True
-        self.relay.stop()
-        with contextlib.suppress(TimeoutError, ExceptionGroup):
-            await asyncio.wait_for(self.broker.stop(), STOP_SECONDS_MAX)
         for task in tasks:
             if task.get_name() not in ("http", "relay"):
                 task.cancel()
+        stopping = asyncio.create_task(self.broker.stop(), name="broker")
+        await asyncio.wait({stopping}, timeout=STOP_SECONDS_MAX)
+        if not stopping.done() or stopping.exception() is not None:
+            log.warning("broker did not stop cleanly", extra={"action": "stop"})
+            stopping.cancel()
+        self.relay.stop()
         await asyncio.wait(tasks, timeout=STOP_SECONDS_MAX)
         await self.pool.close()
 

@@ -70,6 +70,10 @@ def is_transient(exc: BaseException) -> bool:
     code = sqlstate(exc)
     if code:
         return code[:2] in _TRANSIENT_CLASSES or code in _TRANSIENT_CODES
+    # asyncpg files a value that does not fit its column (an integer too wide, a lone surrogate) under InterfaceError too.
+    # Waiting does not help it: it would be tried for ever and hold up its topic.
+    if isinstance(exc, asyncpg.InterfaceError) and isinstance(exc, ValueError):
+        return False
     return isinstance(exc, _DRIVER_TRANSIENT)
 
 

@@ -1,4 +1,4 @@
-"""The only place that draws random ids."""
+"""The only place that draws random ids, and what chance decides besides."""
 
 import os
 import time
@@ -18,3 +18,8 @@ def new() -> UUID:
 def derived(namespace: UUID, name: str) -> UUID:
     """The id that a repeat yields again: `uuid5`, with UUIDs and hashes in `name` lower case (`bus.md` §1)."""
     return uuid5(namespace, name)
+
+
+def between(low: float, high: float) -> float:
+    """A random number in `[low, high)`: for pauses that must not fall together."""
+    return low + (high - low) * int.from_bytes(os.urandom(4), "big") / (1 << 32)

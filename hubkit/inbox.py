@@ -8,7 +8,6 @@ from typing import Literal
 from uuid import UUID
 
 from contracts.envelope import Event
-
 from hubkit.db import ReadConn, Tx
 
 State = Literal["kept", "replayed", "dropped"]
@@ -153,6 +152,20 @@ async def remember(tx: Tx, consumer: str, events: Sequence[Event]) -> tuple[list
         if row["content_hash"] != digest:
             reused.append(position)
     return [first[key][0] for key in first if key in new], sorted(reused)
+
+
+async def forget(tx: Tx, consumer: str, events: Sequence[Event]) -> None:
+    """Undo `remember` for events that were not applied after all."""
+    await tx.execute(
+        """
+        DELETE FROM inbox AS i
+        USING unnest($2::text[], $3::uuid[]) AS e (source, event_id)
+        WHERE i.consumer = $1 AND i.source = e.source AND i.event_id = e.event_id
+        """,
+        consumer,
+        [event.source for event in events],
+        [event.id for event in events],
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ KafkaSecurity = Literal["plaintext-internal", "scram-internal", "scram-tls"]
 class ServiceSettings(BaseSettings):
     """What all services need; each service adds its own fields in `services/<name>/settings.py`."""
 
-    model_config = SettingsConfigDict(env_prefix="HUBNETZ_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="HUBNETZ_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     hub_id: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
     hub_name: str = Field(min_length=1, max_length=200)

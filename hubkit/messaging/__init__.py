@@ -6,11 +6,12 @@ subscriber on the broker with its position, `Bus` knows the broker. A service ca
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from contracts.topics import Topic
 from faststream.kafka import KafkaRouter
 
+from contracts.topics import Topic
 from hubkit.db import Pool
 from hubkit.messaging.bus import Bus
 from hubkit.messaging.consumer import Consumer
@@ -36,7 +37,13 @@ def subscribe(
     for subscription in subscriptions:
         feed = Feed(
             bus=bus,
-            consumer=Consumer(service=service, pool=pool, metrics=metrics, subscription=subscription),
+            consumer=Consumer(
+                service=service,
+                pool=pool,
+                metrics=metrics,
+                subscription=subscription,
+                read_again=partial(bus.read_one, subscription.topic),
+            ),
             gates=[gates[topic] for topic in subscription.after],
             caught_up=gates[subscription.topic],
         )

@@ -2,14 +2,19 @@
 
 import asyncio
 import ssl
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import cast
 
-from confluent_kafka import Producer, TopicCollection
+from aiokafka import AIOKafkaConsumer
+from confluent_kafka import Consumer, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 from faststream.kafka import KafkaBroker
 from faststream.security import BaseSecurity, SASLScram512
 
 from contracts.topics import Topic
+from hubkit.messaging.reader import Reader
 from hubkit.settings import KafkaSecurity, ServiceSettings
 
 GRACEFUL_SECONDS = 20.0  # longer than any batch; None would mean: do not wait
@@ -19,6 +24,18 @@ LINGER_MS = 1  # the relay hands over a whole batch and flushes: waiting longer 
 PRODUCER_BATCH_BYTES = 131_072
 REQUEST_BYTES_MAX = 1_048_576  # above the largest record of any topic, dead letters included
 ADMIN_SECONDS_MAX = 10.0
+
+Raw = tuple[bytes | None, Sequence[tuple[str, bytes | None]], bytes | None]  # key, headers, value
+
+
+class _Broker(KafkaBroker):
+    """FastStream's broker with our reader in place of aiokafka's plain consumer."""
+
+    async def _connect(self) -> Callable[..., AIOKafkaConsumer]:
+        plain = await super()._connect()
+        assert isinstance(plain, partial), "FastStream binds the connection's settings to the consumer's class"
+        self.config.broker_config.builder = partial(Reader, **plain.keywords)
+        return self.config.broker_config.builder
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +76,7 @@ class Bus:
 
     def broker(self) -> KafkaBroker:
         """FastStream's broker, without its log lines per message and without argument injection: we need neither."""
-        return KafkaBroker(
+        return _Broker(
             self.bootstrap.split(","),
             client_id=self.client_id,
             security=self._security(),
@@ -106,6 +123,23 @@ class Bus:
         if self.ca_file is not None:
             settings["ssl.ca.location"] = self.ca_file
         return settings
+
+    async def read_one(self, topic: Topic, partition: int, offset: int) -> Raw | None:
+        """Key, headers and value of one record; None if it is not there any more, or cannot be had in some seconds."""
+        return await asyncio.to_thread(self._read_one, TopicPartition(self.topic_prefix + topic.name, partition, offset))
+
+    def _read_one(self, place: TopicPartition) -> Raw | None:
+        own = {"group.id": f"{self.client_id}-again", "enable.auto.commit": False, "auto.offset.reset": "error"}
+        consumer = Consumer({**self.client_settings(f"{self.client_id}-again"), **own})
+        try:
+            consumer.assign([place])
+            message = consumer.poll(ADMIN_SECONDS_MAX)
+            if message is None or message.error() is not None or message.offset() != place.offset:
+                return None
+            headers = cast("list[tuple[str, bytes | None]]", message.headers() or [])
+            return message.key(), headers, message.value()
+        finally:
+            consumer.close()
 
     async def topic_id(self, topic: Topic) -> str:
         """The id that the cluster gave this topic; one made anew under the same name has another.

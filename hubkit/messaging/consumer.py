@@ -8,10 +8,8 @@ it lasts; a handler's wish plans it again; anything else halves it until the rec
 import asyncio
 import hashlib
 import logging
-import random
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic
 from uuid import UUID
@@ -20,10 +18,13 @@ from aiokafka import ConsumerRecord
 
 from contracts import topics
 from contracts.envelope import BadRecord, Event, decode
-from hubkit import clock, ids, inbox, outbox, points
+from hubkit import ids, inbox, outbox, points
 from hubkit.db import Pool, Tx, transaction
 from hubkit.errors import ConsumerStopped, Replan, Retry, is_lock_failure, is_transient, sqlstate
 from hubkit.inbox import DeadLetter
+from hubkit.messaging import letters
+from hubkit.messaging.letters import Received
+from hubkit.messaging.screening import ODD_NAME, Unreadable
 from hubkit.messaging.subscription import PlanT, Subscription
 from hubkit.telemetry import Metrics
 
@@ -31,24 +32,11 @@ log = logging.getLogger(__name__)
 
 TRIES_MAX = 3  # of a record that fails alone, of locks before `busy`, of plans before the batch is halved
 LOCK_JITTER_SECONDS = 0.05
-BACK_OFF_SECONDS_MAX = 5.0
-DEAD_LETTERS_MAX = 50  # within the window; more means a bad release, which must not drain a topic
-DEAD_LETTERS_SECONDS = 60.0
+BACK_OFF_SECONDS = (0.1, 1.0)
 DETAIL_CHARACTERS_MAX = 300
+_BEFORE_ENCODING = ("too_large", "duplicate_header")  # of several reasons the first counts, in the order of `bus.md` §3
 
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A record as it came, and what it was read as: an event, or the reason why not."""
-
-    partition: int
-    offset: int
-    key: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...]
-    value: bytes | None
-    event: Event | None
-    reason: str = ""
-    detail: str = ""
+Raw = tuple[bytes | None, Sequence[tuple[str, bytes | None]], bytes | None]  # key, headers, value
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +69,12 @@ class Consumer(Generic[PlanT]):
     metrics: Metrics
     subscription: Subscription[PlanT]
     retrying: bool = False  # a sign of life for the watchdog while a transient error lasts
-    _letters: deque[float] = field(default_factory=deque)
+    read_again: Callable[[int, int], Awaitable[Raw | None]] | None = None  # one record of the topic, by partition and offset
+    committed_at: float = field(default_factory=time.monotonic)
+    _allowance: letters.Allowance = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._allowance = letters.Allowance(counts_all=self.subscription.topic.own_writers_only)
 
     @property
     def name(self) -> str:
@@ -104,12 +97,19 @@ class Consumer(Generic[PlanT]):
 
     def _receive(self, record: ConsumerRecord[bytes, bytes]) -> Received:
         headers = tuple(record.headers)
+        raw = Received(record.partition, record.offset, record.key, headers, record.value, None)
         try:
             event = decode(self.subscription.topic, key=record.key, headers=headers, value=record.value)
         except BadRecord as bad:
-            detail = bad.detail[:DETAIL_CHARACTERS_MAX]
-            return Received(record.partition, record.offset, record.key, headers, record.value, None, bad.reason, detail)
-        return Received(record.partition, record.offset, record.key, headers, record.value, event)
+            if not isinstance(record, Unreadable) or (bad.reason in _BEFORE_ENCODING and record.reason != "too_large"):
+                return raw.refused(bad.reason, bad.detail[:DETAIL_CHARACTERS_MAX])
+        except Exception as exc:
+            # The parser's own bug. Outside of the halving it would hold up the whole topic.
+            log.error("record could not be read", exc_info=exc, extra={"action": "consume"} | self._place(raw))
+            return raw.refused("bug", type(exc).__name__)
+        if isinstance(record, Unreadable):
+            return raw.refused(record.reason, record.detail)
+        return replace(raw, event=event)
 
     async def _settle(self, part: Part) -> list[Part]:
         """Try the part once; what is still to be done, in log order: nothing, itself once more, or its halves."""
@@ -141,7 +141,7 @@ class Consumer(Generic[PlanT]):
         )
         if self.subscription.busy is not None and phase.handling and is_lock_failure(exc):
             failures = part.lock_failures + 1
-            await asyncio.sleep(LOCK_JITTER_SECONDS * failures * (0.5 + random.random()))  # noqa: S311
+            await asyncio.sleep(LOCK_JITTER_SECONDS * failures * ids.between(0.5, 1.5))
             tried = replace(part, lock_failures=failures)
             return tried.halves() if len(part.records) > 1 and failures < TRIES_MAX else [tried]
         if is_transient(exc):
@@ -149,6 +149,9 @@ class Consumer(Generic[PlanT]):
             return [part]
         if len(part.records) > 1:
             return part.halves()
+        if part.bugs >= TRIES_MAX:
+            # Not even its dead letter can be stored. Trying on would be a loop, going on a loss.
+            raise ConsumerStopped("dead_letter_not_stored") from exc
         log.error(
             "record failed",
             exc_info=exc,
@@ -158,8 +161,7 @@ class Consumer(Generic[PlanT]):
         if part.bugs + 1 < TRIES_MAX:
             return [replace(part, bugs=part.bugs + 1)]
         detail = f"{type(exc).__name__} {sqlstate(exc)}".strip()
-        bug = replace(part.records[0], event=None, reason="bug", detail=detail)
-        return [replace(part, records=[bug], bugs=part.bugs + 1)]
+        return [replace(part, records=[part.records[0].refused("bug", detail)], bugs=TRIES_MAX)]
 
     def _place(self, record: Received) -> dict[str, object]:
         return {"topic": self.subscription.topic.name, "partition": record.partition, "offset": record.offset}
@@ -176,7 +178,7 @@ class Consumer(Generic[PlanT]):
                 },
             )
         self.retrying = True
-        await asyncio.sleep(random.uniform(0.1, 1.0))  # noqa: S311
+        await asyncio.sleep(ids.between(*BACK_OFF_SECONDS))
 
     async def _commit(self, part: Part, phase: _Phase) -> None:
         events = [record.event for record in part.records if record.event is not None]
@@ -185,26 +187,28 @@ class Consumer(Generic[PlanT]):
         async with transaction(self.pool) as tx:
             fresh = await self._fence(tx, part.records)
             points.reached("consume.after_offsets")
-            refused = [(record, record.reason, record.detail) for record in fresh if record.event is None]
+            refused = [record for record in fresh if record.event is None]
             good = [record for record in fresh if record.event is not None]
             if good and self.subscription.remembers:
                 good, reused = await self._drop_known(tx, good)
-                refused += [(record, "event_id_reused", "") for record in reused]
+                refused += [record.refused("event_id_reused") for record in reused]
             if good:
                 phase.handling = True
                 refused += await self._hand_over(tx, good, plan, busy=busy)
                 phase.handling = False
-            if refused:
-                await self._set_aside(tx, refused, attempts=part.bugs + 1)
+            counted = self._allowance.check(refused)
+            set_aside = await self._set_aside(tx, refused, attempts=max(1, part.bugs))
             if fresh:
                 next_offsets = {record.partition: record.offset + 1 for record in fresh}
                 await inbox.advance_offsets(tx, self.name, self.subscription.topic.name, next_offsets)
             points.reached("consume.after_handle")
         points.reached("consume.after_commit")
+        self.committed_at = time.monotonic()
+        self._allowance.use(counted)
+        self._tell(set_aside)
 
-    async def _hand_over(
-        self, tx: Tx, good: Sequence[Received], plan: PlanT | None, *, busy: bool
-    ) -> list[tuple[Received, str, str]]:
+    async def _hand_over(self, tx: Tx, good: Sequence[Received], plan: PlanT | None, *, busy: bool) -> list[Received]:
+        """Those that the handler refused."""
         events = [record.event for record in good if record.event is not None]
         if busy:
             assert self.subscription.busy is not None, "only a subscription with `busy` counts lock failures"
@@ -212,7 +216,12 @@ class Consumer(Generic[PlanT]):
             return []
         # `plan` is None only where PlanT is: `prepare` ran, since there are events.
         verdict = await self.subscription.handle(tx, events, plan)  # type: ignore[arg-type]
-        return [(good[position], reason, "") for position, reason in sorted((verdict or {}).items())]
+        if not verdict:
+            return []
+        if self.subscription.remembers:
+            # Known means applied: else a replay, or a copy that fits by then, would be dropped.
+            await inbox.forget(tx, self.name, [events[position] for position in verdict])
+        return [good[position].refused(reason) for position, reason in sorted(verdict.items())]
 
     async def _fence(self, tx: Tx, records: Sequence[Received]) -> list[Received]:
         """Lock the stored offsets and drop what lies below them: redeliveries, zombies, late owners."""
@@ -237,60 +246,36 @@ class Consumer(Generic[PlanT]):
             self.metrics.add("hubnetz_consumer_known_total", known, topic=self.subscription.topic.name, by="event_id")
         return [records[position] for position in new], [records[position] for position in reused]
 
-    async def _set_aside(self, tx: Tx, refused: Sequence[tuple[Received, str, str]], *, attempts: int) -> None:
-        """Rows of `dead_letters`, and the same records for the dead-letter topic; stops a consumer that sheds too many."""
-        self._count_letters([reason for _, reason, _ in refused])
-        letters = [self._letter(record, reason, detail, attempts) for record, reason, detail in refused]
-        await inbox.insert_dead_letters(tx, letters)
+    async def _set_aside(self, tx: Tx, refused: Sequence[Received], *, attempts: int) -> list[DeadLetter]:
+        """Rows of `dead_letters`, and the same records for the dead-letter topic."""
+        if not refused:
+            return []
+        rows = [letters.letter(self.name, self.subscription.topic.name, record, attempts) for record in refused]
+        await inbox.insert_dead_letters(tx, rows)
+        messages = [letters.message(row) for row in rows]
         await outbox.put_raw(
             tx,
-            [topics.dead_letter(self.service).name] * len(letters),
-            [letter.key for letter in letters],
-            [_letter_headers(letter) for letter in letters],
-            [letter.payload for letter in letters],
+            [topics.dead_letter(self.service).name] * len(rows),
+            [key for key, _, _ in messages],
+            [headers for _, headers, _ in messages],
+            [value for _, _, value in messages],
         )
-        for letter in letters:
-            self.metrics.add("hubnetz_dead_letters_total", topic=letter.topic, reason=letter.reason)
+        return rows
+
+    def _tell(self, rows: Sequence[DeadLetter]) -> None:
+        for row in rows:
+            self.metrics.add("hubnetz_dead_letters_total", topic=row.topic, reason=row.reason)
             log.warning(
                 "record set aside",
                 extra={
                     "action": "dead_letter",
-                    "dead_letter_id": str(letter.dead_letter_id),
-                    "reason": letter.reason,
-                    "topic": letter.topic,
-                    "partition": letter.partition,
-                    "offset": letter.record_offset,
+                    "dead_letter_id": str(row.dead_letter_id),
+                    "reason": row.reason,
+                    "topic": row.topic,
+                    "partition": row.partition,
+                    "offset": row.record_offset,
                 },
             )
-
-    def _count_letters(self, reasons: Sequence[str]) -> None:
-        counted = len(reasons) if self.subscription.topic.own_writers_only else reasons.count("bug")
-        now = time.monotonic()
-        while self._letters and self._letters[0] < now - DEAD_LETTERS_SECONDS:
-            self._letters.popleft()
-        if len(self._letters) + counted > DEAD_LETTERS_MAX:
-            raise ConsumerStopped("dead_letters")
-        self._letters.extend([now] * counted)
-
-    def _letter(self, record: Received, reason: str, detail: str, attempts: int) -> DeadLetter:
-        # Contacts are the only personal data on the bus: their value stays in its topic alone, where it can be erased.
-        personal = self.subscription.topic.name == topics.PEOPLE_CONTACTS.name
-        return DeadLetter(
-            dead_letter_id=ids.new(),
-            consumer=self.name,
-            topic=self.subscription.topic.name,
-            partition=record.partition,
-            record_offset=record.offset,
-            key=record.key,
-            headers=outbox.pack_headers(() if personal else record.headers),
-            payload=None if personal else record.value,
-            payload_sha256=None if record.value is None else hashlib.sha256(record.value).digest(),
-            reason=reason,
-            detail=detail,
-            attempts=attempts,
-            state="kept",
-            created_at=clock.wall(),
-        )
 
     async def replay(self, dead_letter_id: UUID, *, by: str) -> str | None:
         """Hand a kept letter to the handler again, in one transaction with its mark; None when done.
@@ -301,9 +286,14 @@ class Consumer(Generic[PlanT]):
             letter = await inbox.lock_dead_letter(tx, dead_letter_id)
         if letter is None or letter.consumer != self.name:
             return "not_found"
-        headers = outbox.unpack_headers(letter.headers)
+        if letter.detail == ODD_NAME:
+            return letter.reason  # what is kept of it would pass
+        raw = await self._raw(letter)
+        if raw is None:
+            return "gone"
+        key, headers, value = raw
         try:
-            event = decode(self.subscription.topic, key=letter.key, headers=headers, value=letter.payload)
+            event = decode(self.subscription.topic, key=key, headers=headers, value=value)
         except BadRecord as bad:
             return bad.reason
         extra: frozenset[str] = frozenset()
@@ -314,6 +304,15 @@ class Consumer(Generic[PlanT]):
             except Retry as wish:
                 extra |= wish.extra if isinstance(wish, Replan) else frozenset()
         return "busy"
+
+    async def _raw(self, letter: DeadLetter) -> Raw | None:
+        """The record as it came; a personal one is read in its topic, and may be gone from there."""
+        if not letters.is_personal(letter.topic):
+            return letter.key, outbox.unpack_headers(letter.headers), letter.payload
+        raw = await self.read_again(letter.partition, letter.record_offset) if self.read_again else None
+        if raw is None or (None if raw[2] is None else hashlib.sha256(raw[2]).digest()) != letter.payload_sha256:
+            return None
+        return raw
 
     async def _replay_once(self, letter: DeadLetter, event: Event, plan: PlanT, by: str) -> str | None:
         try:
@@ -339,20 +338,3 @@ class _RefusedAgain(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-def _letter_headers(letter: DeadLetter) -> bytes:
-    """The record's own headers but any `dl_*`, then ours: what it was, where it lay, why it was set aside."""
-    kept = [(name, value) for name, value in outbox.unpack_headers(letter.headers) if not name.startswith("dl_")]
-    ours = {
-        "dl_id": str(letter.dead_letter_id),
-        "dl_reason": letter.reason,
-        "dl_attempts": str(letter.attempts),
-        "dl_topic": letter.topic,
-        "dl_partition": str(letter.partition),
-        "dl_offset": str(letter.record_offset),
-        "dl_at": letter.created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-    }
-    if letter.payload is None and letter.payload_sha256 is not None:
-        ours["dl_sha256"] = letter.payload_sha256.hex()
-    return outbox.pack_headers([*kept, *((name, value.encode()) for name, value in ours.items())])

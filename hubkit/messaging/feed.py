@@ -9,13 +9,13 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
 from faststream.kafka import KafkaRouter
 from faststream.kafka.message import KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
@@ -28,6 +28,7 @@ from hubkit.db import transaction
 from hubkit.errors import ConsumerStopped, is_transient
 from hubkit.messaging.bus import Bus
 from hubkit.messaging.consumer import Consumer
+from hubkit.messaging.reader import Reader
 from hubkit.telemetry import Metrics
 
 log = logging.getLogger(__name__)
@@ -44,12 +45,13 @@ STALL_SECONDS_MAX = 60.0
 WATCH_SECONDS = 5.0
 ANSWER_SECONDS_MAX = 10.0
 RETRY_SECONDS = 1.0
+CATCH_UP_SECONDS = 0.05
 
 Batch = Sequence[ConsumerRecord[bytes, bytes]]
 
 
 class Stalled(Exception):
-    """Records lie ready and the position has not moved for a minute: the process must be started anew."""
+    """No poll has ended, or no position moved though records lie ready, for a minute: the process must be started anew."""
 
 
 @dataclass(slots=True)
@@ -61,13 +63,18 @@ class Feed:
     gates: Sequence[asyncio.Event]
     caught_up: asyncio.Event = field(default_factory=asyncio.Event)
     stopped: str = ""
-    waiting: bool = False
+    waiting: bool = False  # for the topics of `gates`
+    patient: bool = False  # for a server that is away, outside of a batch
+    unanswered: bool = False  # the watchdog asked the broker for the topic in vain
     subscriber: BatchSubscriber | None = None
     _positions: dict[int, int] = field(default_factory=dict)
     _fresh: set[int] = field(default_factory=set)
     _running: asyncio.Lock = field(default_factory=asyncio.Lock)
     _acknowledged: dict[int, int] = field(default_factory=dict)
     _moved_at: float = field(default_factory=time.monotonic)
+    _alive_at: float = field(default_factory=time.monotonic)
+    _topic_id: str | None = None
+    _broken: Exception | None = None
 
     @property
     def topic(self) -> Topic:
@@ -103,8 +110,9 @@ class Feed:
         self.subscriber = subscriber
 
     @property
-    def _kafka(self) -> AIOKafkaConsumer:
+    def _kafka(self) -> Reader:
         assert self.subscriber is not None and self.subscriber.consumer is not None, "started before it is used"
+        assert isinstance(self.subscriber.consumer, Reader), "our broker makes its consumers of that class"
         return self.subscriber.consumer
 
     def _partition(self, partition: int) -> TopicPartition:
@@ -122,15 +130,27 @@ class Feed:
         async with self._running:
             try:
                 due = await self._due(records)
-                if not due:
-                    return
                 await self.consumer.process(due)
             except ConsumerStopped as stop:
                 self._stop(stop.reason)
                 return
+            except Exception as exc:
+                # FastStream would pass over it and go on behind this batch, which would then be lost.
+                log.error("batch failed", exc_info=exc, extra={"action": "consume", "consumer": self.consumer.name})
+                self._seek_again({record.partition for record in records})
+                await asyncio.sleep(RETRY_SECONDS)
+                return
             for record in due:
-                self._positions[record.partition] = record.offset + 1
-            self._moved_at = time.monotonic()
+                # A partition that was taken from us meanwhile stays forgotten: nobody would ever move its position again.
+                if record.offset >= self._positions.get(record.partition, record.offset + 1):
+                    self._positions[record.partition] = record.offset + 1
+            if due:
+                self._moved_at = time.monotonic()
+
+    def _seek_again(self, partitions: Set[int]) -> None:
+        for partition in partitions & self._positions.keys():
+            with contextlib.suppress(IllegalStateError):  # taken from us meanwhile
+                self._kafka.seek(self._partition(partition), self._positions[partition])
 
     async def _due(self, records: Batch) -> Batch:
         """The records that follow our positions; what was fetched before a seek, or is no longer ours, is left out."""
@@ -144,12 +164,13 @@ class Feed:
                 continue
             if partition in self._fresh:
                 self._fresh.discard(partition)
-                self._kafka.seek(self._partition(partition), position)
+                self._seek_again({partition})
                 continue
             if offset != position:
+                # Behind it is a hole that compaction or a transaction's marker left; `Reader` sees to it that it is no loss.
                 await self._check_bounds({partition: position})
                 if offset < position:
-                    self._kafka.seek(self._partition(partition), position)
+                    self._seek_again({partition})
                     continue
             due.add(partition)
         return [record for record in records if record.partition in due]
@@ -169,11 +190,15 @@ class Feed:
         """Ask broker or database until it answers: an outage is waited for, it ends nothing."""
         while True:  # tidy: unbounded an outage lasts as long as it lasts; stopping the feed cancels the wait
             try:
-                return await ask()
+                answer = await ask()
             except (KafkaError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
                 if isinstance(exc, asyncpg.PostgresError) and not is_transient(exc):
                     raise
+                self.patient = True
                 await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self.patient = False
+                return answer
 
     async def assigned(self, partitions: Sequence[int]) -> None:
         """Find the stored position of each partition and seek there. Runs before the first record of them is taken."""
@@ -183,6 +208,9 @@ class Feed:
         except ConsumerStopped as stop:
             self._stop(stop.reason)
             return
+        except Exception as exc:
+            self._broken = exc  # aiokafka would log it and go on; without positions nothing would ever be taken again
+            return
         for partition, position in positions.items():
             self._positions[partition] = position
             self._fresh.add(partition)
@@ -190,7 +218,7 @@ class Feed:
         self._moved_at = time.monotonic()
 
     async def _stored_positions(self, partitions: Sequence[int]) -> dict[int, int]:
-        topic_id = await self.bus.topic_id(self.topic)
+        topic_id = self._topic_id = await self.bus.topic_id(self.topic)
         starts = await self._kafka.beginning_offsets([self._partition(p) for p in partitions])
         begin = {partition: starts[self._partition(partition)] for partition in partitions}
         async with transaction(self.consumer.pool) as tx:
@@ -233,8 +261,37 @@ class Feed:
         """Acknowledge once a second, until cancelled."""
         while True:  # tidy: unbounded a loop of the process, ended by cancelling its task
             await asyncio.sleep(ACKNOWLEDGE_SECONDS)
-            if not self._fresh:
+            if not self.stopped:
+                async with self._running:
+                    await self._pass_over()
                 await self._acknowledge()
+
+    async def _pass_over(self) -> None:
+        """Store the position behind offsets that no reader ever sees: markers of transactions, the compacted end of a log.
+
+        Without it such an end would count as a lag for ever, and no other process would know that we have caught up.
+        """
+        # In one step with the question whether a batch was handed over that has not been processed.
+        ahead = {} if self._kafka.handed_over else self._differing()
+        if not ahead:
+            return
+        try:
+            await self._check_bounds({partition: self._positions[partition] for partition in ahead})
+            async with transaction(self.consumer.pool) as tx:
+                stored = await inbox.lock_offsets(tx, self.consumer.name, self.topic.name, ahead)
+                ours = {p: to for p, to in ahead.items() if self._positions.get(p) == stored.get(p) and to > stored[p]}
+                await inbox.advance_offsets(tx, self.consumer.name, self.topic.name, ours)
+        except ConsumerStopped as stop:
+            self._stop(stop.reason)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as exc:
+            log.warning("position not stored", extra={"action": "consume", "error": type(exc).__name__})
+        else:
+            self._positions |= ours
+
+    def _differing(self) -> dict[int, int]:
+        """Where Kafka's client goes on reading, of partitions where that is not our position."""
+        reached = {partition: self._kafka.consumed_to(self._partition(partition)) for partition in self._positions}
+        return {p: to for p, to in reached.items() if to is not None and to != self._positions[p]}
 
     async def catch_up(self) -> None:
         """Set `caught_up` once the stored offsets of all partitions, whoever reads them, reach the log's present end."""
@@ -243,47 +300,50 @@ class Feed:
         ends = await self._patiently(lambda: self._kafka.end_offsets(partitions))
         while not self.caught_up.is_set():
             stored = await self._patiently(self._read_offsets)
-            behind = [tp for tp in partitions if stored.get(tp.partition, (0, None))[0] < ends[tp]]
-            if not [tp for tp in behind if not await self._read_to(tp, ends[tp])]:
+            if all(stored.get(tp.partition, (0, None))[0] >= ends[tp] for tp in partitions):
                 self.caught_up.set()
                 return
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(CATCH_UP_SECONDS)
 
     async def _read_offsets(self) -> dict[int, tuple[int, str | None]]:
         async with transaction(self.consumer.pool) as tx:
             return await inbox.read_offsets(tx, self.consumer.name, self.topic.name)
 
-    async def _read_to(self, partition: TopicPartition, end: int) -> bool:
-        """Whether we ourselves have read to `end`: the last records of a compacted log may be gone."""
-        if self._running.locked() or partition.partition not in self._positions or self._fresh:
-            return end == 0
-        if partition not in self._kafka.assignment():
-            return False
-        return bool(await self._kafka.position(partition) >= end)
-
     async def watch(self) -> None:
-        """Raise `Stalled` if records lie ready and the position does not move; a fetch task can die unseen.
+        """Raise `Stalled` if no poll completes, or if records lie ready and the position does not move: tasks die unseen.
 
-        A retry, a stop with alarm and waiting for another topic are signs of life.
+        A retry, a stop with alarm, waiting for another topic and a broker that is away are signs of life.
         """
         while True:  # tidy: unbounded a loop of the process, ended by cancelling its task
             await asyncio.sleep(WATCH_SECONDS)
-            age = time.monotonic() - self._moved_at
-            if self.stopped or self.waiting or self.consumer.retrying or not await self._lags():
-                self._moved_at = time.monotonic()
-                age = 0.0
-            self.metrics.set("hubnetz_consumer_position_age_seconds", age, topic=self.topic.name)
-            if age > STALL_SECONDS_MAX:
+            if self._broken is not None:
+                raise self._broken
+            lags = await self._lags()
+            self.unanswered = lags is None
+            now = time.monotonic()
+            if lags is None or self.stopped or self.waiting or self.patient or self.consumer.retrying:
+                self._moved_at = self._alive_at = now
+            elif not lags:
+                self._moved_at = now
+            if self._kafka.handed_over:
+                self._alive_at = now  # then it is the position that has to move
+            moved_at = max(self._moved_at, self.consumer.committed_at)
+            polled_at = max(self._alive_at, self._kafka.polled_at)
+            self.metrics.set("hubnetz_consumer_position_age_seconds", now - moved_at, topic=self.topic.name)
+            if now - min(moved_at, polled_at) > STALL_SECONDS_MAX:
                 raise Stalled(self.consumer.name)
 
-    async def _lags(self) -> bool:
-        partitions = [self._partition(partition) for partition in self._positions]
-        if not partitions:
-            return False
+    async def _lags(self) -> bool | None:
+        """Whether records lie behind our positions; None while the broker does not say."""
+        partitions = [self._partition(partition) for partition in self._positions or (0,)]
         try:
             ends = await asyncio.wait_for(self._kafka.end_offsets(partitions), ANSWER_SECONDS_MAX)
+            # A topic that is made anew and filled while we read goes on at our position as if nothing had happened.
+            topic_id = await self.bus.topic_id(self.topic)
         except (KafkaError, TimeoutError, OSError):
-            return False  # the broker is away, which is no fault of ours
+            return None
+        if self._topic_id not in (None, topic_id) and not self.stopped:
+            self._stop("topic_was_made_anew")
         return any(ends[tp] > self._positions.get(tp.partition, ends[tp]) for tp in partitions)
 
 
