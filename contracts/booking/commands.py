@@ -148,7 +148,7 @@ class CancelBooking(Command):
 
 
 class RescheduleBooking(Command):
-    """Move a booking within its offer. Of a session neither `start` nor `end` is given: `choices` names it."""
+    """Move a booking within its offer: to a span, to another session (`choices`), or after check-in only its `end`."""
 
     booking_id: Uuid
     start: BookedTime | None = None
@@ -159,7 +159,7 @@ class RescheduleBooking(Command):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.start is not None and self.end is not None:
+        if self.start is not None:
             _check_span(self.start, self.end, None)
         return self
 

@@ -53,20 +53,29 @@ def _parse_booked(text: str) -> datetime:
     return value if value.tzinfo is UTC or value.tzinfo is None else value.astimezone(UTC)
 
 
+def _readable(value: datetime) -> datetime:
+    """What is written can be read: the patterns take the years 1000 to 2999."""
+    if not 1000 <= value.year <= 2999:
+        raise PydanticCustomError("year", "years have four digits and begin with 1 or 2")
+    return value
+
+
 def _instant_of(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise PydanticCustomError("instant", "an instant needs an offset")
-    return value if value.tzinfo is UTC else value.astimezone(UTC)
+    return _readable(value if value.tzinfo is UTC else _readable(value).astimezone(UTC))
 
 
 def _whole(value: datetime) -> datetime:
     if value.microsecond:
         raise PydanticCustomError("whole_seconds", "booked times are whole seconds")
-    return value
+    return _readable(value)
 
 
 def _whole_instant_of(value: datetime) -> datetime:
-    return _whole(_instant_of(value))
+    if value.tzinfo is not UTC:
+        value = _instant_of(value)
+    return _whole(value)
 
 
 def _local_of(value: datetime) -> datetime:
@@ -76,7 +85,7 @@ def _local_of(value: datetime) -> datetime:
 
 
 def _booked_of(value: datetime) -> datetime:
-    return _whole(value if value.tzinfo is None else _instant_of(value))
+    return _whole(value) if value.tzinfo is None else _whole_instant_of(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,9 @@ def test_written__canonical(kind: Any, value: object, text: str) -> None:
         (WholeInstant, datetime(2027, 3, 1, 0, 0, 0, 1, tzinfo=UTC)),
         (LocalTime, datetime(2027, 3, 1, tzinfo=UTC)),
         (BookedTime, datetime(2027, 3, 1, 0, 0, 0, 1)),  # noqa: DTZ001
+        (Instant, datetime(3000, 1, 1, tzinfo=UTC)),
+        (Instant, datetime(1, 1, 1, tzinfo=CEST)),
+        (LocalTime, datetime(999, 1, 1)),  # noqa: DTZ001
         (Instant, "2027-03-01T08:00:00Z"),
         (Uuid, "0197f3c2-5a00-7065-8000-0000000c344b"),
         (Day, datetime(2027, 3, 1, 8, tzinfo=UTC)),
