@@ -28,6 +28,12 @@ def read_by(service: str, topic: str | None) -> list[Topic]:
     return [t for t in catalogue.ALL if service in t.readers and t.models and topic in (None, t.name)]
 
 
+def records_in(hub: Hub, topic: str) -> int:
+    """How many records the topic has ever had, all partitions together."""
+    ends = _offsets(admin_of(hub.admin_settings()), topic, LatestSpec())  # type: ignore[no-untyped-call]  # no types there
+    return sum(ends.values())
+
+
 def rewind(hub: Hub, service: str, topics: Sequence[Topic], place: Place) -> dict[str, dict[int, int]]:
     """Store the place as the service's position, while it is stopped; topic -> partition -> offset."""
     stored = {}
@@ -49,18 +55,18 @@ async def replay(dsn: str, span: tuple[datetime, datetime]) -> int:
 
 def _positions(admin: AdminClient, topic: Topic, place: Place) -> dict[int, int]:
     """Partition -> offset of the first record at or after the place; the log's end where nothing is that young."""
-    ends = _offsets(admin, topic, LatestSpec())  # type: ignore[no-untyped-call]  # the client has no types there
+    ends = _offsets(admin, topic.name, LatestSpec())  # type: ignore[no-untyped-call]  # the client has no types there
     if place == "end":
         return ends
     if place == "start":
-        return _offsets(admin, topic, EarliestSpec())  # type: ignore[no-untyped-call]  # likewise
-    found = _offsets(admin, topic, TimestampSpec(int(place.timestamp() * 1000)))
+        return _offsets(admin, topic.name, EarliestSpec())  # type: ignore[no-untyped-call]  # likewise
+    found = _offsets(admin, topic.name, TimestampSpec(int(place.timestamp() * 1000)))
     return {part: offset if offset >= 0 else ends[part] for part, offset in found.items()}
 
 
-def _offsets(admin: AdminClient, topic: Topic, spec: OffsetSpec) -> dict[int, int]:
-    facts = admin.list_topics(topic.name, timeout=_SECONDS).topics[topic.name]
-    asked = {TopicPartition(topic.name, part): spec for part in facts.partitions}
+def _offsets(admin: AdminClient, topic: str, spec: OffsetSpec) -> dict[int, int]:
+    facts = admin.list_topics(topic, timeout=_SECONDS).topics[topic]
+    asked = {TopicPartition(topic, part): spec for part in facts.partitions}
     return {tp.partition: answer.result(_SECONDS).offset for tp, answer in admin.list_offsets(asked).items()}
 
 

@@ -18,7 +18,7 @@ from deploy import say
 from deploy.cli.root import Data, Json, out, out_json, table
 from deploy.failures import MISSING, PROBLEM, Failure
 from deploy.hub import Hub
-from deploy.local import memory, services, stack, watchdog
+from deploy.local import memory, servers, services, stack, watchdog
 from deploy.local.folder import DataFolder, last_lines
 from deploy.local.supervisor import Stopped, running
 
@@ -37,6 +37,8 @@ def up(
     hub_id: Annotated[str, typer.Option(help="id of a new hub")] = hubs.DEFAULT_ID,
     hub_name: Annotated[str, typer.Option(help="name of a new hub")] = hubs.DEFAULT_NAME,
     detach: Annotated[bool, typer.Option("--detach", help="run in the background")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", hidden=True)] = False,
+    until_gone: Annotated[int | None, typer.Option("--until-gone", hidden=True)] = None,
 ) -> None:
     """Start the hub of the data folder and keep it running; its data stay."""
     folder = hubs.chosen_folder(data)
@@ -44,13 +46,15 @@ def up(
         _detach(folder, ["--hub-id", hub_id, "--hub-name", hub_name])
         return
     try:
-        with running(folder) as supervisor:
+        with running(folder, wanted=servers.alive(until_gone)) as supervisor:
             say.headline(f"Hub {hub_id} in {folder.path}")
             hub = stack.start(supervisor, stack.identity(folder, hub_id=hub_id, hub_name=hub_name))
-            _greet(hub)
+            if not quiet:
+                _greet(hub)
             supervisor.run()
     except Stopped:
-        say.line("Stopped; the data stay.")
+        if not quiet:
+            say.line("Stopped; the data stay.")
 
 
 def _greet(hub: Hub) -> None:

@@ -1,0 +1,133 @@
+"""A frontend as anybody could write one: commands to `booking.requests.v1`, answers from `booking.events.v1`."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from contracts import topics
+from contracts.booking import Command
+from contracts.catalog import OfferPublished
+from contracts.envelope import BadRecord, Event, Model, decode, encode
+from deploy.demo.ledger import Answer, Ledger
+from deploy.hub import Hub
+
+NAME: Final = "frontend-demo"
+_POLL_MS: Final = 50
+
+
+class Frontend:
+    """Sends commands and hands back their answers; everything is noted in `ledger`."""
+
+    def __init__(self, hub: Hub, producer: AIOKafkaProducer, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self._source = f"urn:hub:{hub.hub_id}:{NAME}"
+        self._producer = producer
+        self._waiting: dict[UUID, asyncio.Future[Event]] = {}
+        self._refusals: dict[UUID, asyncio.Future[Event]] = {}
+
+    async def ask(self, request_id: UUID, command: Command, *, copies: int = 1) -> Event:
+        """Send a command, the same record as often as told, and wait for the event that answers it."""
+        key, headers, value = encode(self._event(request_id, command))
+        answer = self._wait_for(request_id)
+        for _ in range(copies):
+            self.ledger.send(request_id, type(command).__name__, now=time.monotonic())
+            await self._producer.send(topics.BOOKING_REQUESTS.name, key=key, headers=headers, value=value)
+        return await answer
+
+    async def ask_raw(self, request_id: UUID, like: Command, value: bytes) -> Event:
+        """Send a body that no model would write, under the envelope of a good one."""
+        key, headers, _ = encode(self._event(request_id, like))
+        answer = self._wait_for(request_id)
+        self.ledger.send(request_id, type(like).__name__, now=time.monotonic())
+        await self._producer.send(topics.BOOKING_REQUESTS.name, key=key, headers=headers, value=value)
+        return await answer
+
+    async def reuse(self, request_id: UUID, command: Command) -> None:
+        """Send other content under the id of a request that was answered, and wait for its refusal."""
+        key, headers, value = encode(self._event(request_id, command))
+        refusal = self._refusals.setdefault(request_id, asyncio.get_running_loop().create_future())
+        self.ledger.asked[request_id].others += 1
+        await self._producer.send(topics.BOOKING_REQUESTS.name, key=key, headers=headers, value=value)
+        await refusal
+
+    def _wait_for(self, request_id: UUID) -> "asyncio.Future[Event]":
+        return self._waiting.setdefault(request_id, asyncio.get_running_loop().create_future())
+
+    def _event(self, request_id: UUID, command: Command) -> Event:
+        now = datetime.now(UTC)
+        return Event(request_id, self._source, command.ce_type, now, command.key(), command)
+
+    def take(self, event: Event, *, at: float) -> None:
+        """Look at one event of the topic: whose answer is it?"""
+        body = event.data
+        if body is None:
+            return
+        request_id: UUID | None = getattr(body, "request_id", None)
+        if request_id is None:
+            if event.bare_type == "RequestRefused" and event.causation_id is not None:
+                self.ledger.refuse_other(event.causation_id, event.id)
+                if future := self._refusals.pop(event.causation_id, None):
+                    future.set_result(event)
+            return
+        reason = getattr(body, "reason", None) if event.bare_type in ("BookingRejected", "RequestRefused") else None
+        answer = Answer(event.id, event.bare_type, str(reason) if reason else None, at)
+        if self.ledger.answer(request_id, answer) and (future := self._waiting.pop(request_id, None)):
+            future.set_result(event)
+
+
+@asynccontextmanager
+async def connected(hub: Hub, ledger: Ledger) -> AsyncIterator[Frontend]:
+    """A frontend that reads from now on; events that were there before are not looked at."""
+    consumer = AIOKafkaConsumer(
+        topics.BOOKING_EVENTS.name, bootstrap_servers=hub.kafka, group_id=None, auto_offset_reset="latest"
+    )
+    producer = AIOKafkaProducer(bootstrap_servers=hub.kafka, enable_idempotence=True, compression_type="zstd")
+    await consumer.start()
+    await producer.start()
+    try:
+        for partition in consumer.assignment():  # the place is fixed before the first request is sent
+            await consumer.position(partition)
+        frontend = Frontend(hub, producer, ledger)
+        reading = asyncio.create_task(_read(consumer, frontend))
+        try:
+            yield frontend
+        finally:
+            reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await reading
+    finally:
+        await producer.stop()
+        await consumer.stop()
+
+
+async def _read(consumer: AIOKafkaConsumer, frontend: Frontend) -> None:
+    async for record in consumer:
+        at = time.monotonic()
+        with suppress(BadRecord):  # a newer hub's event; no answer of ours is among them
+            event = decode(topics.BOOKING_EVENTS, key=record.key, headers=record.headers, value=record.value)
+            frontend.take(event, at=at)
+
+
+async def offers(hub: Hub) -> list[OfferPublished]:
+    """The offers as they are now, from the start of their topic; of each key the newest record counts."""
+    consumer = AIOKafkaConsumer(
+        topics.CATALOG_OFFERS.name, bootstrap_servers=hub.kafka, group_id=None, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    found: dict[str, Model | None] = {}
+    try:
+        ends = await consumer.end_offsets(list(consumer.assignment()))
+        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+            for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
+                for record in records:
+                    event = decode(topics.CATALOG_OFFERS, key=record.key, headers=record.headers, value=record.value)
+                    found[event.key] = event.data
+    finally:
+        await consumer.stop()
+    return [state for _, state in sorted(found.items()) if isinstance(state, OfferPublished)]
