@@ -85,7 +85,16 @@ def _operations() -> Document:
 
 
 def _messages() -> Document:
-    found = {model.bare_type(): _message(topic, model) for topic in topics.ALL for model in topic.models}
+    samples: dict[str, list[Document]] = {}
+    for name, path, content in schema.examples():
+        of_message = samples.setdefault(name if content["value"] is not None else TOMBSTONE, [])
+        if len(of_message) < EXAMPLES_MAX:
+            of_message.append({"name": path.stem, "headers": content["headers"], "payload": content["value"]})
+    found = {
+        model.bare_type(): _message(topic, model, samples.get(model.bare_type(), []))
+        for topic in topics.ALL
+        for model in topic.models
+    }
     found[TOMBSTONE] = {
         "name": TOMBSTONE,
         "title": TOMBSTONE,
@@ -93,13 +102,13 @@ def _messages() -> Document:
         "headers": {"$ref": f"#/components/schemas/{HEADERS}"},
         "payload": {"type": "null"},
         "bindings": {"kafka": {"key": _key("the id that is removed"), "bindingVersion": KAFKA_BINDING}},
+        "examples": samples.get(TOMBSTONE, []),
     }
     return found
 
 
-def _message(topic: Topic, model: type[Model]) -> Document:
+def _message(topic: Topic, model: type[Model], samples: list[Document]) -> Document:
     description = re.sub(r"\s+", " ", model.__doc__ or "").strip()
-    samples = [(path.stem, content) for name, path, content in schema.examples() if name == model.bare_type()]
     return {
         "name": model.bare_type(),
         "title": model.ce_type,
@@ -113,10 +122,7 @@ def _message(topic: Topic, model: type[Model]) -> Document:
         },
         "payload": {"$ref": f"#/components/schemas/{model.bare_type()}"},
         "bindings": {"kafka": {"key": _key(topic.key), "bindingVersion": KAFKA_BINDING}},
-        "examples": [
-            {"name": case, "headers": content["headers"], "payload": content["value"]}
-            for case, content in samples[:EXAMPLES_MAX]
-        ],
+        "examples": samples,
     }
 
 

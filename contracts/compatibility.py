@@ -114,6 +114,8 @@ class _Pair:
                 for whom in (READERS, WRITERS):
                     yield self._break(pointer, whom, f"{keyword} {old.get(keyword)!r} becomes {new.get(keyword)!r}")
         before, after = old.get("enum"), new.get("enum")
+        if old.get("x-open") and not new.get("x-open"):
+            yield self._break(pointer, WRITERS, "an open list is closed")
         if before == after:
             return
         if before is None or after is None:
@@ -123,8 +125,6 @@ class _Pair:
             yield self._break(pointer, WRITERS, f"values {gone} are gone")
         if not old.get("x-open") and (added := sorted(set(after) - set(before))):
             yield self._break(pointer, READERS, f"values {added} are new in a closed list")
-        if old.get("x-open") and not new.get("x-open"):
-            yield self._break(pointer, WRITERS, "an open list is closed")
 
     def _properties(self, old: Schema, new: Schema, pointer: str) -> Iterator[Break]:
         before, after = old.get("properties", {}), new.get("properties", {})
