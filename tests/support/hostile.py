@@ -10,6 +10,9 @@ from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.util import calc_crc32c, encode_varint
+from confluent_kafka import Producer
+
+from tests.support.kafka import Raw
 
 NONE: Final = 0
 GZIP: Final = 1
@@ -90,3 +93,20 @@ async def send(address: str, topic: str, partition: int, bytes_of_batch: bytes) 
         return int(offset)
     finally:
         await client.close()
+
+
+def produce(address: str, topic: str, records: Sequence[Raw]) -> None:
+    """Send in order by librdkafka, which sends a null key with a null value too; aiokafka's producer refuses that."""
+    failed: list[str] = []
+    producer = Producer({"bootstrap.servers": address, "enable.idempotence": True, "partitioner": "murmur2_random"})
+    for record in records:
+        producer.produce(
+            topic,
+            key=record.key,
+            value=record.value,
+            headers=[(name, value) for name, value in record.headers],
+            on_delivery=lambda error, _: failed.append(str(error)) if error else None,
+        )
+        producer.poll(0)
+    assert producer.flush(_TIMEOUT_MS / 1000) == 0, "the broker took none or only some"
+    assert not failed, failed[:3]
