@@ -14,6 +14,7 @@ from hubkit.telemetry import Metrics
 from services.catalog import http
 from services.catalog.domain.imported import Report, as_json, as_lines
 from services.catalog.formats.apart import Killed
+from services.catalog.formats.calendar_file import Unreadable
 from services.catalog.formats.hub_file import BadHubFile
 from services.catalog.handlers import steps
 from services.catalog.handlers.house import House, changing
@@ -83,7 +84,7 @@ async def import_calendar(settings: CatalogSettings, data: bytes, *, system: str
         except TooManyGone as exc:
             reason = f"{exc.gone} of {exc.known} offers are missing in the file: if that is meant, --accept-gone"
             raise ImportRefused(reason) from exc
-        except (ValueError, Killed) as exc:
+        except (Unreadable, Killed) as exc:
             raise ImportRefused(str(exc)) from exc
 
 

@@ -94,7 +94,9 @@ def _parsed(events: Sequence[Event], zone: str, names: frozenset[str]) -> Parsed
     for number, event in enumerate(events, 1):
         uid = _text(event, "UID")[:TEXT_CHARACTERS_MAX]
         if uid:
-            groups.setdefault(uid, []).append((f"{number}: {shortened(uid, REPORT_VALUE_CHARACTERS_MAX)}", event))
+            # A UID often looks like an address and would be masked: people find the entry by number and title.
+            position = shortened(f"{number} {_text(event, 'SUMMARY')}", REPORT_VALUE_CHARACTERS_MAX)
+            groups.setdefault(uid, []).append((position, event))
         else:
             failures.append(Failure("", str(number), Note("UID", "missing_uid")))
     records: list[Record] = []

@@ -335,6 +335,7 @@ class _Reading:
             booking=self._booking(part.booking or common.booking, (*path, "booking")),
             last_verified_at=None if verified is None else _review(verified)[0],
             verified_by_role=None if verified is None else verified.role,
+            licence=_either(part.licence, common.licence) or "CC-BY-4.0",
         )
         for problem in checks.offer_problems(offer, hub_id=self.hub_id):
             self._fault((*path, *problem.pointer.strip("/").split("/")), problem.code)

@@ -264,6 +264,7 @@ class OfferPart(_Part):
     partner_mode: PartnerMode | None = None
     booking_url: str | None = None
     booking: BookingPart | None = None
+    licence: Name | None = None
     publish: bool | None = None
 
 

@@ -1,15 +1,13 @@
 """Imports from beginning to end: read apart, apply in batches, keep the report."""
 
-import asyncio
 import logging
 from dataclasses import dataclass
 from datetime import datetime
 
 from hubkit import ids
 from hubkit.db import Pool
-from services.catalog.domain.imported import Note, Parsed, Report
-from services.catalog.formats.apart import apart
-from services.catalog.formats.calendar_file import read_calendar
+from services.catalog.domain.imported import Note, Report
+from services.catalog.formats.apart import read_calendar_apart
 from services.catalog.formats.hub_file import read_hub_file
 from services.catalog.handlers.house import House, changing
 from services.catalog.handlers.imports import calendar, hub
@@ -50,9 +48,9 @@ async def import_calendar(
 ) -> Report:
     """Apply an iCalendar file of a configured source.
 
-    Errors, before anything was changed: ValueError (unreadable, its code), Killed, UnknownSource, TooManyGone.
+    Errors, before anything was changed: Unreadable, Killed, UnknownSource, TooManyGone.
     """
-    parsed: Parsed = await asyncio.to_thread(apart, read_calendar, data, str(house.zone))
+    parsed = await read_calendar_apart(data, str(house.zone))
     run = _Run(system, "icalendar", actor, Report())
     async with changing(house, pool) as (tx, now):
         started_at = now
