@@ -90,11 +90,11 @@ async def import_calendar(settings: CatalogSettings, data: bytes, *, system: str
 
 async def republish(settings: CatalogSettings) -> int:
     """Put every current record into the outbox again, numbers unchanged; number of transactions of at most 500 offers."""
-    parts, after = 0, ""
+    parts = 0
+    after: str | None = ""
     async with _beside(settings) as (house, pool):
-        while True:
+        while after is not None:
             async with changing(house, pool) as (tx, now):
-                last = await steps.send_states_again(tx, after=after, hub_id=house.hub_id, now=now)
-            if last is None:
-                return parts
-            parts, after = parts + 1, last
+                after = await steps.send_states_again(tx, after=after, hub_id=house.hub_id, now=now)
+            parts += after is not None
+    return parts

@@ -5,13 +5,17 @@ from datetime import timedelta
 # -- what is stored ---------------------------------------------------------------------------------------------------
 TEXT_CHARACTERS_MAX = 20_000  # one text of an offer: some 8 printed pages
 NAME_CHARACTERS_MAX = 200  # a name, title or label fits one line of a list
+ADDRESS_CHARACTERS_MAX = 1_000  # a web address, a mail address, a recurrence rule
+PERSONS_MAX = 100_000  # capacity of a place, a pool, a date
+AGE_MAX = 120
+PRICE_CENTS_MAX = 10**9  # ten million euros: above, it is a typing error
 LANGUAGES_MAX = 20  # tags of one text map
 LIST_ITEMS_MAX = 500  # any list of a working copy; occurrences have a bound of their own
 JSON_DEPTH_MAX = 32  # nesting of an uploaded document
 PLACE_LEVELS_MAX = 5  # site, building, floor, room and one to spare
 KEYWORDS_MAX = 20  # free words per offer
 STATE_BYTES_MAX = 240 * 1024  # of a published state; topics take 256 KiB and headers need some
-ID_CHARACTERS_MAX = 100  # ids of places, resources, contacts ...
+ID_CHARACTERS_MAX = 120  # ids of offers (urn:hub:<32>:offer:<36>), places, resources; codes
 
 # -- publishing -------------------------------------------------------------------------------------------------------
 REPUBLISH_OFFERS_MAX = 500  # offers built and written in one transaction (some 0.5 s); beyond that a job goes on

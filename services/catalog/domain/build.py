@@ -201,10 +201,3 @@ def _copied(blackouts: Iterable[Blackout], *, now: datetime) -> tuple[BuiltBlack
     kept = [each for each in blackouts if not each.proposed and each.end > now - PAST_KEPT]
     kept.sort(key=lambda each: (each.start, each.blackout_id))
     return tuple(BuiltBlackout(each.blackout_id, each.start, each.end, each.cause) for each in kept)
-
-
-def shows(offer: Offer, *, place_ids: Collection[str], resource_ids: Collection[str]) -> bool:
-    """Whether the offer's state holds one of these places or resources."""
-    named = {each for component in offer.booking.components for each in component.resource_ids}
-    named.update(each for schedule in offer.schedules for each in schedule.occupies)
-    return not named.isdisjoint(resource_ids) or not set(offer.place_ids).isdisjoint(place_ids)

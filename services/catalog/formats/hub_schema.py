@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from services.catalog.domain.entities import (
-    Accessibility,
+    Answer,
     Attendance,
     BookingMode,
     DayException,
@@ -22,16 +22,20 @@ from services.catalog.domain.entities import (
 )
 from services.catalog.domain.texts import normal_tag
 from services.catalog.limits import (
+    ADDRESS_CHARACTERS_MAX,
+    AGE_MAX,
+    ID_CHARACTERS_MAX,
     LANGUAGES_MAX,
     LIST_ITEMS_MAX,
     NAME_CHARACTERS_MAX,
     NUMBERED_RESOURCES_MAX,
     OCCURRENCE_MINUTES_MAX,
+    PERSONS_MAX,
+    PRICE_CENTS_MAX,
     SCHEDULES_MAX,
     TEXT_CHARACTERS_MAX,
 )
 
-FORMAT = "hubnetz-hub/1"
 _DAYS = {name: number for number, name in enumerate("Mo Di Mi Do Fr Sa So".split(), 1)}  # noqa: SIM905 a week reads better so
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00"
 _SPAN = re.compile(rf"(?P<from>{_TIME})-(?P<to>{_TIME})")
@@ -92,14 +96,26 @@ def _tagged(texts: dict[str, str]) -> dict[str, str]:
 
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,58}[a-z0-9])?$")]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=ID_CHARACTERS_MAX)]
+"""A code, a tag, a date or an hour: what it means is looked at further on."""
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=NAME_CHARACTERS_MAX)]
-LocalText = Annotated[str, StringConstraints(pattern=r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?$")]
-Labels = Annotated[dict[str, Name], Field(max_length=LANGUAGES_MAX), AfterValidator(_tagged)]
 LongText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TEXT_CHARACTERS_MAX)]
-Texts = Annotated[dict[str, LongText], Field(max_length=LANGUAGES_MAX), AfterValidator(_tagged)]
-Week = Annotated[list[str], Field(max_length=70), AfterValidator(_checked_week)]
-Days = Annotated[dict[str, list[str]], Field(max_length=LIST_ITEMS_MAX), AfterValidator(_checked_days)]
-Rules = dict[str, object]
+Address = Annotated[str, StringConstraints(max_length=ADDRESS_CHARACTERS_MAX)]
+LocalText = Annotated[str, StringConstraints(pattern=r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?$")]
+Labels = Annotated[dict[Word, Name], Field(max_length=LANGUAGES_MAX), AfterValidator(_tagged)]
+Texts = Annotated[dict[Word, LongText], Field(max_length=LANGUAGES_MAX), AfterValidator(_tagged)]
+Slugs = Annotated[list[Slug], Field(max_length=LIST_ITEMS_MAX)]
+Words = Annotated[list[Word], Field(max_length=LIST_ITEMS_MAX)]
+Week = Annotated[list[Word], Field(max_length=LIST_ITEMS_MAX), AfterValidator(_checked_week)]
+Days = Annotated[dict[Word, Words], Field(max_length=LIST_ITEMS_MAX), AfterValidator(_checked_days)]
+Dates = Annotated[list[date], Field(max_length=LIST_ITEMS_MAX)]
+Minutes = Annotated[int, Field(ge=0, le=OCCURRENCE_MINUTES_MAX)]
+Persons = Annotated[int, Field(ge=0, le=PERSONS_MAX)]
+Age = Annotated[int, Field(ge=0, le=AGE_MAX)]
+Cents = Annotated[int, Field(ge=0, le=PRICE_CENTS_MAX)]
+Centimetres = Annotated[int, Field(ge=1, le=1000)]
+Answers = Annotated[dict[Word, Answer | Centimetres], Field(max_length=LIST_ITEMS_MAX)]
+Rules = Annotated[dict[Word, object], Field(max_length=LIST_ITEMS_MAX)]
 
 
 class _Part(BaseModel):
@@ -109,17 +125,17 @@ class _Part(BaseModel):
 class HubPart(_Part):
     """What holds for the whole file; `note` is for its readers."""
 
-    time_zone: str
-    note: str = ""
+    time_zone: Word
+    note: LongText | None = None
 
 
 class ContactPart(_Part):
     """A functional contact."""
 
     name: Labels
-    email: str | None = None
-    telephone: str | None = None
-    url: str | None = None
+    email: Address | None = None
+    telephone: Word | None = None
+    url: Address | None = None
     hours: Labels = {}
 
 
@@ -127,7 +143,7 @@ class TermPart(_Part):
     """A word of a vocabulary."""
 
     label: Labels
-    parent: str | None = None
+    parent: Word | None = None
 
 
 class AddressPart(_Part):
@@ -136,7 +152,7 @@ class AddressPart(_Part):
     street: Name
     postal_code: Name
     city: Name
-    country: str = "DE"
+    country: Word = "DE"
 
 
 class PlacePart(_Part):
@@ -150,9 +166,9 @@ class PlacePart(_Part):
     lon: float | None = None
     hours: Week | None = None
     exceptions: Days | None = None
-    accessibility: Accessibility = {}
-    capacity: Annotated[int, Field(ge=0)] | None = None
-    holidays: str | None = None
+    accessibility: Answers = {}
+    capacity: Persons | None = None
+    holidays: Word | None = None
     apply_holidays: bool = False
 
 
@@ -163,12 +179,12 @@ class ResourcePart(_Part):
     place: Slug
     name: Labels
     count: Annotated[int, Field(ge=2, le=NUMBERED_RESOURCES_MAX)] | None = None
-    capacity: Annotated[int, Field(ge=0)] | None = None
-    features: list[str] = []
+    capacity: Persons | None = None
+    features: Words = []
     hours: Week | None = None
     exceptions: Days | None = None
-    setup_minutes: Annotated[int, Field(ge=0)] = 0
-    teardown_minutes: Annotated[int, Field(ge=0)] = 0
+    setup_minutes: Minutes = 0
+    teardown_minutes: Minutes = 0
 
 
 class BlackoutPart(_Part):
@@ -176,7 +192,7 @@ class BlackoutPart(_Part):
 
     begin: LocalText
     end: LocalText
-    cause: str
+    cause: Word
     place: Slug | None = None
     resource: Slug | None = None
     offer: Slug | None = None
@@ -187,8 +203,8 @@ class PricePart(_Part):
     """A price in cents."""
 
     label: Labels
-    cents: Annotated[int, Field(ge=0)]
-    currency: str = "EUR"
+    cents: Cents
+    currency: Word = "EUR"
     eligibility: Labels = {}
 
 
@@ -197,10 +213,10 @@ class SchedulePart(_Part):
 
     start: LocalText
     duration_minutes: Annotated[int, Field(ge=1, le=OCCURRENCE_MINUTES_MAX)]
-    rrule: str | None = None
-    capacity: Annotated[int, Field(ge=1)] | None = None
-    occupies: list[Slug] = []
-    without: list[date] = []
+    rrule: Address | None = None
+    capacity: Persons | None = None
+    occupies: Slugs = []
+    without: Dates = []
     until: date | None = None
 
 
@@ -209,27 +225,27 @@ class ComponentPart(_Part):
 
     id: Slug
     kind: Literal["unit", "pool", "session", "adviser"]
-    resources: list[Slug] = []
+    resources: Slugs = []
     choose: Literal["any", "named", "either"] = "any"
     optional: bool = False
-    setup_minutes: Annotated[int, Field(ge=0)] | None = None
-    teardown_minutes: Annotated[int, Field(ge=0)] | None = None
+    setup_minutes: Minutes | None = None
+    teardown_minutes: Minutes | None = None
 
 
 class BookingPart(_Part):
     """How it is booked: named sets of rules in order, then the offer's own."""
 
     mode: BookingMode
-    rules: list[Slug] = []
+    rules: Slugs = []
     own: Rules = {}
-    components: list[ComponentPart] = []
+    components: Annotated[list[ComponentPart], Field(max_length=LIST_ITEMS_MAX)] = []
 
 
 class ReviewPart(_Part):
     """Who looked when, as a role."""
 
     on: date
-    role: str
+    role: Word
 
 
 class OfferPart(_Part):
@@ -245,24 +261,24 @@ class OfferPart(_Part):
     legal_basis: Texts = {}
     simple_review: ReviewPart | None = None
     verified: ReviewPart | None = None
-    languages: list[str] | None = None
-    places: list[Slug] | None = None
+    languages: Words | None = None
+    places: Slugs | None = None
     attendance: Attendance | None = None
-    online_url: str | None = None
+    online_url: Address | None = None
     visitor_notes: Texts = {}
-    accessibility: Accessibility = {}
+    accessibility: Answers = {}
     schedules: Annotated[list[SchedulePart], Field(max_length=SCHEDULES_MAX)] = []
-    prices: list[PricePart] | None = None
+    prices: Annotated[list[PricePart], Field(max_length=LIST_ITEMS_MAX)] | None = None
     free: bool | None = None
-    audience: list[str] | None = None
-    age_min: int | None = None
-    age_max: int | None = None
-    terms: list[str] | None = None
-    keywords: list[str] | None = None
+    audience: Words | None = None
+    age_min: Age | None = None
+    age_max: Age | None = None
+    terms: Words | None = None
+    keywords: Words | None = None
     contact: Slug | None = None
     data_category: Literal["normal", "special"] | None = None
     partner_mode: PartnerMode | None = None
-    booking_url: str | None = None
+    booking_url: Address | None = None
     booking: BookingPart | None = None
     licence: Name | None = None
     publish: bool | None = None
@@ -273,8 +289,8 @@ class SourcePart(_Part):
 
     format: Literal["icalendar"]
     trusted: bool = False
-    capacity: Annotated[int, Field(ge=1)] | None = None
-    occupies: list[Slug] = []
+    capacity: Persons | None = None
+    occupies: Slugs = []
     offer: OfferPart
 
 
@@ -283,15 +299,15 @@ class HubFile(_Part):
 
     format: Literal["hubnetz-hub/1"]
     hub: HubPart
-    contacts: dict[Slug, ContactPart] = {}
-    terms: dict[str, TermPart] = {}
-    places: dict[Slug, PlacePart]
-    resources: dict[Slug, ResourcePart] = {}
-    blackouts: dict[Slug, BlackoutPart] = {}
-    booking_rules: dict[Slug, Rules] = {}
-    import_sources: dict[Slug, SourcePart] = {}
+    contacts: Annotated[dict[Slug, ContactPart], Field(max_length=LIST_ITEMS_MAX)] = {}
+    terms: Annotated[dict[Word, TermPart], Field(max_length=LIST_ITEMS_MAX)] = {}
+    places: Annotated[dict[Slug, PlacePart], Field(max_length=LIST_ITEMS_MAX)]
+    resources: Annotated[dict[Slug, ResourcePart], Field(max_length=LIST_ITEMS_MAX)] = {}
+    blackouts: Annotated[dict[Slug, BlackoutPart], Field(max_length=LIST_ITEMS_MAX)] = {}
+    booking_rules: Annotated[dict[Slug, Rules], Field(max_length=LIST_ITEMS_MAX)] = {}
+    import_sources: Annotated[dict[Slug, SourcePart], Field(max_length=LIST_ITEMS_MAX)] = {}
     defaults: OfferPart = OfferPart()
-    offers: dict[Slug, OfferPart] = {}
+    offers: Annotated[dict[Slug, OfferPart], Field(max_length=LIST_ITEMS_MAX)] = {}
 
 
 def local_time(text: str) -> datetime:

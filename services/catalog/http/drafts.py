@@ -4,7 +4,7 @@ import json
 import time
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 
@@ -15,12 +15,11 @@ from services.catalog.domain.rows import OfferRow
 from services.catalog.handlers import drafts, steps
 from services.catalog.handlers.house import House, changing
 from services.catalog.http import requests
-from services.catalog.http.requests import IfMatch, IfNoneMatch
+from services.catalog.http.requests import Document, Id, IfMatch, IfNoneMatch
 from services.catalog.limits import PAGE_MAX
 from services.catalog.store import dates, offers
 from services.catalog.wire.documents import BadDocument
 
-Document = Annotated[dict[str, Any], Body()]
 EDITORS = ("editor", "manager")
 
 
@@ -52,7 +51,7 @@ def _add_reading(router: APIRouter, house: House, pool: Pool, reader: Any) -> No
         return {"drafts": listed, "next": rows[-1].offer_id if len(rows) == limit else None}
 
     @router.get("/v1/drafts/{offer_id}", dependencies=[reader])
-    async def show_draft(offer_id: str) -> JSONResponse:
+    async def show_draft(offer_id: Id) -> JSONResponse:
         """One working copy with its schedules and what the gate would say."""
         async with reading(pool) as conn:
             row = await _known(conn, offer_id)
@@ -71,7 +70,7 @@ def _add_reading(router: APIRouter, house: House, pool: Pool, reader: Any) -> No
 def _add_editing(router: APIRouter, house: House, pool: Pool, editor: Any) -> None:
     @router.put("/v1/offers/{offer_id}")
     async def create_offer(
-        offer_id: str, body: Document, actor: Annotated[Actor, editor], if_none_match: IfNoneMatch = None
+        offer_id: Id, body: Document, actor: Annotated[Actor, editor], if_none_match: IfNoneMatch = None
     ) -> JSONResponse:
         """Create a draft; the client made its id, so a repeat is harmless."""
         if not requests.is_creation(None, if_none_match):
@@ -88,7 +87,7 @@ def _add_editing(router: APIRouter, house: House, pool: Pool, editor: Any) -> No
 
     @router.patch("/v1/offers/{offer_id}")
     async def patch_offer(
-        offer_id: str, body: Document, actor: Annotated[Actor, editor], if_match: IfMatch = None
+        offer_id: Id, body: Document, actor: Annotated[Actor, editor], if_match: IfMatch = None
     ) -> JSONResponse:
         """Change the working copy by JSON Merge Patch; what is published stays as it is."""
         version = requests.version_of(if_match)
@@ -111,7 +110,7 @@ def _add_editing(router: APIRouter, house: House, pool: Pool, editor: Any) -> No
 
 def _add_steps(router: APIRouter, house: House, pool: Pool, editor: Any) -> None:
     @router.post("/v1/offers/{offer_id}/check", dependencies=[editor])
-    async def check_offer(offer_id: str) -> dict[str, Any]:
+    async def check_offer(offer_id: Id) -> dict[str, Any]:
         """What the gate would say to a publish now."""
         async with reading(pool) as conn:
             row = await _known(conn, offer_id)
@@ -120,7 +119,7 @@ def _add_steps(router: APIRouter, house: House, pool: Pool, editor: Any) -> None
 
     @router.post("/v1/offers/{offer_id}/{step}")
     async def take_step(
-        offer_id: str,
+        offer_id: Id,
         step: Literal["publish", "suspend", "resume", "cancel", "withdraw"],
         actor: Annotated[Actor, editor],
         if_match: IfMatch = None,
@@ -161,8 +160,8 @@ async def _take(house: House, pool: Pool, step: Step, offer_id: str, version: in
 def _add_schedules(router: APIRouter, house: House, pool: Pool, editor: Any) -> None:
     @router.put("/v1/offers/{offer_id}/schedules/{schedule_id}")
     async def put_schedule(
-        offer_id: str,
-        schedule_id: str,
+        offer_id: Id,
+        schedule_id: Id,
         body: Document,
         actor: Annotated[Actor, editor],
         if_match: IfMatch = None,

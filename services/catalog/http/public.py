@@ -12,6 +12,7 @@ from hubkit.db import Pool, reading
 from hubkit.http import Problem
 from services.catalog.domain.texts import pick
 from services.catalog.handlers.house import House
+from services.catalog.http.requests import Id
 from services.catalog.limits import OFFSET_MAX, PAGE_MAX
 from services.catalog.store import entities, offers
 from services.catalog.wire import states
@@ -37,7 +38,7 @@ def routes(house: House, pool: Pool) -> APIRouter:
         return {"total": total, "hits": [_hit(json.loads(each), house, lang, now) for each in found]}
 
     @router.get("/v1/offers/{offer_id}")
-    async def show_offer(offer_id: str) -> JSONResponse:
+    async def show_offer(offer_id: Id) -> JSONResponse:
         """One published offer as it stands on the bus, without how to get in."""
         async with reading(pool) as conn:
             text = await offers.read_state(conn, offer_id)
@@ -54,7 +55,7 @@ def routes(house: House, pool: Pool) -> APIRouter:
         return {"places": [json.loads(each.document) for each in rows]}
 
     @router.get("/v1/places/{place_id}")
-    async def show_place(place_id: str) -> JSONResponse:
+    async def show_place(place_id: Id) -> JSONResponse:
         """One place as stated."""
         async with reading(pool) as conn:
             row = (await entities.read_some_entities(conn, "places", [place_id])).get(place_id)
@@ -70,7 +71,7 @@ def routes(house: House, pool: Pool) -> APIRouter:
         return {"terms": [json.loads(each.document) for each in rows]}
 
     @router.get("/v1/terms/{term_id}")
-    async def show_term(term_id: str) -> JSONResponse:
+    async def show_term(term_id: Id) -> JSONResponse:
         """One word, by `<scheme>:<code>`."""
         async with reading(pool) as conn:
             row = (await entities.read_some_entities(conn, "terms", [term_id])).get(term_id)

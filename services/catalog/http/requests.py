@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import Header
+from fastapi import Body, Header, Path
+from pydantic import Field
 
 from hubkit import http
 from hubkit.http import Problem
@@ -12,8 +13,12 @@ from services.catalog.domain.life import WrongState
 from services.catalog.handlers.drafts import Exists
 from services.catalog.handlers.publishing import Actor
 from services.catalog.handlers.steps import CannotRepublish, Closed, Stale
+from services.catalog.limits import ID_CHARACTERS_MAX, LIST_ITEMS_MAX
 from services.catalog.wire.documents import BadDocument
 
+Id = Annotated[str, Path(max_length=ID_CHARACTERS_MAX)]
+Word = Annotated[str, Field(max_length=ID_CHARACTERS_MAX)]
+Document = Annotated[dict[Word, Any], Body(max_length=LIST_ITEMS_MAX)]
 IfMatch = Annotated[str | None, Header(max_length=30)]
 IfNoneMatch = Annotated[str | None, Header(max_length=30)]
 

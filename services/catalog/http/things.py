@@ -4,7 +4,7 @@ import json
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 
@@ -17,7 +17,7 @@ from services.catalog.handlers.drafts import Saved
 from services.catalog.handlers.house import House, changing
 from services.catalog.http import requests
 from services.catalog.http.drafts import EDITORS
-from services.catalog.http.requests import IfMatch, IfNoneMatch
+from services.catalog.http.requests import Document, Id, IfMatch, IfNoneMatch
 from services.catalog.store import entities, offers
 from services.catalog.wire.documents import BadDocument
 
@@ -62,7 +62,7 @@ def _add_reading(router: APIRouter, pool: Pool, kind: EntityKind, reader: Any) -
         return {kind: [{**json.loads(each.document), "version": each.version} for each in rows]}
 
     @router.get(f"/v1/{kind}/{{thing_id}}", dependencies=[reader], name=f"show_{kind}")
-    async def show_thing(thing_id: str) -> JSONResponse:
+    async def show_thing(thing_id: Id) -> JSONResponse:
         """One as stated."""
         async with reading(pool) as conn:
             row = (await entities.read_some_entities(conn, kind, [thing_id])).get(thing_id)
@@ -74,8 +74,8 @@ def _add_reading(router: APIRouter, pool: Pool, kind: EntityKind, reader: Any) -
 def _add_writing(router: APIRouter, house: House, pool: Pool, kind: EntityKind, writer: Any) -> None:
     @router.put(f"/v1/{kind}/{{thing_id}}", name=f"put_{kind}")
     async def put_thing(
-        thing_id: str,
-        body: Annotated[dict[str, Any], Body()],
+        thing_id: Id,
+        body: Document,
         actor: Annotated[Actor, writer],
         if_match: IfMatch = None,
         if_none_match: IfNoneMatch = None,

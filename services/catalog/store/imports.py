@@ -3,17 +3,11 @@
 from datetime import datetime
 from uuid import UUID
 
-from hubkit.db import ReadConn, Tx
+from hubkit.db import Tx
 
 INSERT_IMPORT = """
 INSERT INTO imports (import_id, system, format, started_at, finished_at, started_by, counts, report)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-"""
-
-READ_IMPORT = """
-SELECT system, format, started_at, finished_at, counts, report
-FROM imports
-WHERE import_id = $1
 """
 
 READ_SHIFT = """
@@ -43,12 +37,6 @@ async def insert_import(
 ) -> None:
     """Keep a report; counts and report are JSON."""
     await tx.execute(INSERT_IMPORT, import_id, system, format_name, started_at, finished_at, by, counts, report)
-
-
-async def read_import(conn: ReadConn, import_id: UUID) -> dict[str, object] | None:
-    """A kept report; counts and report as JSON text."""
-    row = await conn.fetchrow(READ_IMPORT, import_id)
-    return None if row is None else dict(row)
 
 
 async def read_shift(tx: Tx, system: str) -> int:
