@@ -1,7 +1,7 @@
 """A whole frontend in one file: ask for a booking on Kafka, read the answer. Needs only `pip install "aiokafka[zstd]"`.
 
     hubnetz env --json | python docs/examples/frontend.py
-    hubnetz env --json | python docs/examples/frontend.py --offer <offer id> --start 2030-01-07T09:00:00Z --minutes 60
+    hubnetz env --json | python docs/examples/frontend.py --offer <offer id> --start 2027-05-11T10:00:00 --minutes 60
 
 Without an offer it prints what can be booked; with one, the answering event as JSON. Exit code 0: there is an answer,
 whatever it says; 1: there was none in time; 2: it was called wrongly.
@@ -137,7 +137,7 @@ def arguments() -> argparse.Namespace:
     """What is asked for."""
     parser = argparse.ArgumentParser(description="Ask a hub for a booking and print the answer.")
     parser.add_argument("--offer", help="offer id; without one the bookable offers are listed")
-    parser.add_argument("--start", help="instant (2030-01-07T09:00:00Z) or local time; not for sessions")
+    parser.add_argument("--start", help="instant (2027-05-11T08:00:00Z) or local time; not for sessions")
     parser.add_argument("--minutes", type=int, default=60, help="length, with --start")
     parser.add_argument("--choose", action="append", metavar="COMPONENT=RESOURCE", help="needed for sessions")
     parser.add_argument("--quantity", type=int, default=1)
