@@ -77,11 +77,24 @@ def _throw_away_hub() -> Iterator[Hub]:
     )
     try:
         yield _ready(folder, child)
-    finally:
-        with say.step("stopped and removed"):
-            child.terminate()
-            child.wait(_STOP_SECONDS)
-            shutil.rmtree(place)
+    except Failure:
+        with say.step("stopped; only its logs are left"):
+            _stop(child)
+            for path in (each for each in folder.path.iterdir() if each != folder.log):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise
+    except BaseException:
+        _stop(child)
+        shutil.rmtree(place)
+        raise
+    with say.step("stopped and removed"):
+        _stop(child)
+        shutil.rmtree(place)
+
+
+def _stop(child: "subprocess.Popen[bytes]") -> None:
+    child.terminate()
+    child.wait(_STOP_SECONDS)
 
 
 def _ready(folder: DataFolder, child: "subprocess.Popen[bytes]") -> Hub:

@@ -23,6 +23,7 @@ from deploy.hub import Hub
 HOUR_SECONDS: Final = 1.0  # a played hour takes a second
 _QUIET_SECONDS: Final = 1.0  # after the last answer: a second one for the same request would still be on its way
 _DAYS_SHOWN: Final = 14
+_DAYS_SHOWN_OF_SESSIONS: Final = 92  # trainings and events are announced long before
 _OFFERS_MAX: Final = 500
 _SLOTS_MAX: Final = 40
 _ASK_SECONDS: Final = 10.0
@@ -151,11 +152,15 @@ async def _page(client: httpx.AsyncClient, state: OfferPublished) -> Shown:
     rules = state.booking
     minutes = rules.durations[0] if rules.durations else max(rules.min_minutes, min(60, rules.max_minutes))
     now = datetime.now(UTC).replace(microsecond=0)
-    query = {"from": _text(now), "to": _text(now + timedelta(days=_DAYS_SHOWN)), "duration": str(minutes)}
+    session = next((part for part in rules.components if part.kind is ResourceKind.SESSION), None)
+    days = _DAYS_SHOWN if session is None else _DAYS_SHOWN_OF_SESSIONS
+    query = {"from": _text(now), "to": _text(now + timedelta(days=days))}
+    query |= {"duration": str(minutes)} if session is None else {}
     free = await _ask(client, f"/v1/offers/{state.offer_id}/free", query)
-    sessions = [part.component_id for part in rules.components if part.kind is ResourceKind.SESSION]
-    if sessions:
-        slots = [Slot(None, None, ((sessions[0], each["resource_id"]),)) for each in free["sessions"] if each["bookable"]]
+    if session is not None:
+        bookable = [each["resource_id"] for each in free["sessions"] if each["bookable"]]
+        named_one = session.choose is not Choose.ANY
+        slots = [Slot(None, None, ((session.component_id, each),) if named_one else ()) for each in bookable]
     else:
         named = [part for part in rules.components if part.choose is Choose.NAMED and not part.optional]
         choices = tuple((part.component_id, part.resource_ids[0]) for part in named)
