@@ -74,10 +74,28 @@ async def _keep(connection: object) -> None:
     """No reset between borrowers: sessions carry no state, and the default's round trip costs 0.2 ms a batch."""
 
 
+class NoConnection(ConnectionError):
+    """The database gave no connection, whatever it said: no fault of what was to be done with it."""
+
+
+@asynccontextmanager
+async def _borrowed(pool: Pool) -> "AsyncIterator[asyncpg.pool.PoolConnectionProxy]":
+    # A database that is being restored or renamed answers with codes that would be bugs anywhere else (3D000, 55000):
+    # taken for one, it would send good records to the dead letter.
+    try:
+        connection = await pool.raw.acquire()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+        raise NoConnection(type(exc).__name__) from exc
+    try:
+        yield connection
+    finally:
+        await pool.raw.release(connection)
+
+
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Tx]:
     """A READ COMMITTED transaction: committed when the block ends, undone by any error; then the relay is woken."""
-    async with pool.raw.acquire() as connection:
+    async with _borrowed(pool) as connection:
         async with connection.transaction(isolation="read_committed"):
             yield cast(Tx, connection)
         pool.committed.set()
@@ -86,5 +104,5 @@ async def transaction(pool: Pool) -> AsyncIterator[Tx]:
 @asynccontextmanager
 async def reading(pool: Pool) -> AsyncIterator[ReadConn]:
     """One snapshot for several reads: REPEATABLE READ, READ ONLY; nothing is locked."""
-    async with pool.raw.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+    async with _borrowed(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         yield cast(ReadConn, connection)

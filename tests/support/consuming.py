@@ -79,6 +79,14 @@ class Stand:
         rows = await self.fetch("SELECT next_offset FROM stored_offsets WHERE partition = $1", partition)
         return int(rows[0]["next_offset"]) if rows else 0
 
+    async def assigned(self, partition: int = 0) -> None:
+        """Wait until the partition is ours and its position is known."""
+
+        async def there() -> bool:
+            return bool(await self.fetch("SELECT 1 FROM stored_offsets WHERE partition = $1", partition))
+
+        await eventually(there, what=f"partition {partition}")
+
     async def reached(self, offset: int, *, partition: int = 0, seconds: float = 10) -> None:
         """Wait until the stored offset is `offset`; fails if it stands elsewhere when the time is up."""
 
