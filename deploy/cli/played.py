@@ -126,7 +126,10 @@ def _fill_and_play(hub: Hub, *, seed: int, visitors: int) -> bool:
     with say.step(f"offers of {files.hub_file(hub).name}") as step:
         step.note(_told(files.import_hub(hub)))
     with say.step(f"calendar {files.calendar_file().name}") as step:
-        step.note(_told(files.import_calendar(hub)))
+        imported = files.import_calendar(hub)
+        step.note(_told(imported))
+    if weeks := imported["shift_weeks"]:
+        say.line(f"    (a real makerspace's, of years ago: its single dates are moved by {weeks} weeks into the present)")
     ledger = asyncio.run(play(hub, seed=seed, visitors=visitors))
     violated = files.violations(hub)
     calls = Calls(hub, None)
@@ -137,9 +140,11 @@ def _fill_and_play(hub: Hub, *, seed: int, visitors: int) -> bool:
     return not ledger.wrong() and not ledger.strangers and not violated
 
 
-def _told(counts: Mapping[str, Any]) -> str:
-    """A report's counts in a few words."""
-    return ", ".join(f"{number} {what}" for what, number in counts.items() if isinstance(number, int) and number)
+def _told(report: Mapping[str, Any]) -> str:
+    """The catalogue's report in a few words."""
+    masked = len({row["position"] for row in report["rows"] if row["code"] == "masked"})
+    read = sum(report["records"].values())
+    return f"{report['published']} published of {read}" + (f", people masked in {masked}" if masked else "")
 
 
 def _invite(hub: Hub) -> None:

@@ -93,7 +93,7 @@ class Supervisor:
                     log=log,
                     remedy="look at the log; a slow or full machine? start again",
                 )
-            self.tend()
+            self.tend(restart=False)  # what crashes while the hub starts is told when its turn comes
             time.sleep(_POLL_SECONDS)
 
     def run(self, *, every: Callable[[], None] = lambda: None) -> None:
@@ -104,7 +104,7 @@ class Supervisor:
             every()
             time.sleep(4 * _POLL_SECONDS)
 
-    def tend(self) -> None:
+    def tend(self, *, restart: bool = True) -> None:
         """One look at everything: crashed children start again, logs turn over, the watchdog lives."""
         if self._watch.renew({c.group: c.spec for c in self._children()}):
             say.line("  the watchdog had ended; it runs again")
@@ -112,7 +112,7 @@ class Supervisor:
         for name, kept in self._kept.items():
             if self.folder.is_held(name):
                 self._hold(name, kept)
-            elif kept.child.ended() is not None:
+            elif kept.child.ended() is not None and (restart or kept.held):
                 self._restart(name, kept)
         if time.monotonic() - self._rotated > _ROTATE_SECONDS:
             self._rotated = time.monotonic()

@@ -1,0 +1,70 @@
+"""The demo as a newcomer runs it: a played day, exactly one answer each, nothing left behind; and a hub that keeps its data."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.hub import ROOT, RunningHub, started
+from tests.support.nest import open_nest
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="hubnetz-test-demo-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+def test_demo_once__answers_each_request_once_and_leaves_nothing(place: Path) -> None:
+    with open_nest() as nest:
+        ended = subprocess.run(
+            [sys.executable, "-m", "deploy.cli", "demo", "--once", "--visitors", "60"],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(place)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert nest.alive() == {}
+    assert list(place.iterdir()) == []
+    figures = dict(re.findall(r"^  ([A-Za-z][^0-9]*?)\s+(\d.*)$", ended.stdout, re.MULTILINE))
+    once, asked = re.fullmatch(r"(\d+) of (\d+)", figures["answered exactly once"]).groups()  # type: ignore[union-attr]
+    assert once == asked
+    assert int(asked) >= 60
+    assert int(figures["BookingConfirmed"]) > 0
+    assert int(figures["refused: conflict"]) > 0
+    assert figures["invariants violated"] == "0"
+
+
+def test_hub_started_again__same_data_same_secrets(place: Path) -> None:
+    with started(place / "hub") as first:
+        before = first.env()
+        first.hubnetz("seed", "--visitors", "5")
+        told = first.hubnetz("status")
+        assert "booking" in told
+    with started(place / "hub") as second:
+        after = second.env()
+        assert after["postgres"] == before["postgres"]
+        assert after["kafka"] == before["kafka"]
+        second.hubnetz("seed", code=1)
+
+
+def test_detached_hub__runs_until_down(place: Path) -> None:
+    hub = RunningHub(place / "hub", 0)
+    with open_nest() as nest:
+        hub.hubnetz("up", "--detach")
+        hub.hubnetz("status")
+        hub.hubnetz("down")
+        hub.hubnetz("down", code=3)
+        assert nest.alive() == {}
