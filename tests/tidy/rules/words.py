@@ -21,10 +21,9 @@ _PATHS = re.compile(
     r"|/mnt/[a-z]/Users|[A-Z]:[\\/]+Users[\\/])"
 )
 _WORDS = re.compile(
-    r"(?<!user-)(?<!user_)(?<!user )\b(?:sub)?[a]gents?\b|\bhelpers?\b|\bthe issue\b(?! date)|\bissue ?#\d+"
-    r"|\bthis workplace\b|\bthe workplace\b|\bsteering repo|\b(?:coding|working|earlier|previous) session\b|\bthe CEO\b"
-    r"|\bplan[.]md\b|\bclaude\b|\banthropic\b|\bopenai\b|\bchat-?gpt\b|\bcopilot\b|\blarge language model|\bAI[- ]assist"
-    r"|\bgenerated (?:by|with) AI\b|\bco-authored-by\b",
+    r"\b(?:(?<!user[-_ ])(?:sub)?[a]gents?|h[e]lpers?|the i[s]sue(?! date)|i[s]sue ?#\d+|th(?:is|e) work[p]lace|steering r[e]po\w*"
+    r"|(?:coding|working|earlier|previous) s[e]ssion|the C[E]O|pl[a]n[.]md|cl[a]ude|anth[r]opic|ope[n]ai|chat-?g[p]t|cop[i]lot"
+    r"|large language m[o]dels?|AI[- ][a]ssist\w*|generated (?:by|with) A[I]|co-auth[o]red-by)\b",
     re.IGNORECASE,
 )
 _UNFINISHED = re.compile(
@@ -39,43 +38,33 @@ _INLINE = re.compile(
 _LOCKS = ("requirements",)  # written by a tool, hashes and names of others
 
 
-def _lines(tree: Tree) -> Iterator[tuple[str, int, str]]:
+def _hits(tree: Tree, pattern: re.Pattern[str], *, locks: bool = False) -> Iterator[tuple[str, int, str]]:
+    """Path, line and text of each place; in locks only if asked."""
     for source in tree.sources.values():
-        if not PurePosixPath(source.path).name.startswith(_LOCKS) or source.path.endswith(".py"):
-            for number, line in enumerate(source.lines, 1):
-                yield source.path, number, line
+        if locks or source.is_python or not PurePosixPath(source.path).name.startswith(_LOCKS):
+            for match in pattern.finditer(source.text):
+                yield source.path, source.text.count("\n", 0, match.start()) + 1, match[0].strip()
 
 
 def _address(tree: Tree) -> Iterator[Finding]:
-    for source in tree.sources.values():
-        for number, line in enumerate(source.lines, 1):
-            match = _REGISTRIES.search(line)
-            if match:
-                message = f"`{match[0]}`: name coordinates, version and hash; the client knows where, a mirror is a setting"
-                yield Finding(source.path, number, "address", message)
+    for path, line, text in _hits(tree, _REGISTRIES, locks=True):
+        message = f"`{text}`: name coordinates, version and hash; the client knows where, a mirror is a setting"
+        yield Finding(path, line, "address", message)
 
 
 def _path(tree: Tree) -> Iterator[Finding]:
-    for path, number, line in _lines(tree):
-        match = _PATHS.search(line)
-        if match:
-            yield Finding(path, number, "path", f"`{match[0]}` is a path of one machine: make it relative, or a setting")
+    for path, line, text in _hits(tree, _PATHS):
+        yield Finding(path, line, "path", f"`{text}` is a path of one machine: make it relative, or a setting")
 
 
 def _word(tree: Tree) -> Iterator[Finding]:
-    for path, number, line in _lines(tree):
-        match = _WORDS.search(line)
-        if match:
-            yield Finding(
-                path, number, "word", f"`{match[0]}` is about how this was made: say what it is, for who reads it later"
-            )
+    for path, line, text in _hits(tree, _WORDS):
+        yield Finding(path, line, "word", f"`{text}` is about how this was made: say what it is, for who reads it later")
 
 
 def _unfinished(tree: Tree) -> Iterator[Finding]:
-    for path, number, line in _lines(tree):
-        match = _UNFINISHED.search(line)
-        if match:
-            yield Finding(path, number, "unfinished", f"`{match[0]}`: finish it, or leave it out; a plan belongs elsewhere")
+    for path, line, text in _hits(tree, _UNFINISHED):
+        yield Finding(path, line, "unfinished", f"`{text}`: finish it, or leave it out; a plan belongs elsewhere")
 
 
 def _template(tree: Tree) -> Iterator[Finding]:
