@@ -18,6 +18,7 @@ from contracts.envelope.values import (
     LanguageTag,
     LocalTime,
     LongText,
+    MapForm,
     Minutes,
     OpenEnum,
     Revision,
@@ -25,15 +26,16 @@ from contracts.envelope.values import (
     TimeZone,
     WebAddress,
     WholeInstant,
+    at_most,
 )
 
 OFFER_ID_PATTERN: Final = "^urn:hub:[a-z0-9-]{2,32}:offer:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 LANGUAGES_MAX: Final = 30
 
 OfferId = Annotated[str, Field(pattern=OFFER_ID_PATTERN)]
-Labels = Annotated[dict[LanguageTag, Label], Field(max_length=LANGUAGES_MAX)]
+Labels = Annotated[dict[LanguageTag, Label], MapForm(LANGUAGES_MAX)]
 """Text map of plain lines: BCP 47 tag to text; `de-simple` is Leichte Sprache."""
-Texts = Annotated[dict[LanguageTag, LongText], Field(max_length=LANGUAGES_MAX)]
+Texts = Annotated[dict[LanguageTag, LongText], MapForm(LANGUAGES_MAX)]
 """Text map of CommonMark without raw HTML."""
 
 
@@ -207,8 +209,8 @@ class Schedule(Part):
     local_start: LocalTime
     duration_minutes: Annotated[Minutes, Field(ge=1)]
     time_zone: TimeZone
-    exdates: Annotated[tuple[LocalTime, ...], Field(max_length=400)] = ()
-    rdates: Annotated[tuple[LocalTime, ...], Field(max_length=400)] = ()
+    exdates: Annotated[tuple[LocalTime, ...], at_most(400)] = ()
+    rdates: Annotated[tuple[LocalTime, ...], at_most(400)] = ()
 
 
 class Price(Part):
@@ -291,23 +293,23 @@ class OfferPublished(Model):
     required_documents: Texts = Field(default_factory=dict)
     legal_basis: Texts = Field(default_factory=dict)
     alert: Alert | None = None
-    delivery_languages: Annotated[tuple[LanguageTag, ...], Field(max_length=LANGUAGES_MAX)] = ()
-    places: Annotated[tuple[Place, ...], Field(max_length=50)] = ()
+    delivery_languages: Annotated[tuple[LanguageTag, ...], at_most(LANGUAGES_MAX)] = ()
+    places: Annotated[tuple[Place, ...], at_most(50)] = ()
     attendance: Attendance = Attendance.ONSITE
     online_url: WebAddress | None = None
     visitor_notes: Texts = Field(default_factory=dict)
     accessibility: Accessibility = Accessibility()
-    occurrences: Annotated[tuple[Occurrence, ...], Field(max_length=SESSIONS_MAX)] = ()
+    occurrences: Annotated[tuple[Occurrence, ...], at_most(SESSIONS_MAX)] = ()
     schedule: Schedule | None = None
-    prices: Annotated[tuple[Price, ...], Field(max_length=50)] = ()
+    prices: Annotated[tuple[Price, ...], at_most(50)] = ()
     is_free: bool = False
-    audience: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
+    audience: Annotated[tuple[Code, ...], at_most(20)] = ()
     age_min: Annotated[int, Field(ge=0, le=120)] | None = None
     age_max: Annotated[int, Field(ge=0, le=120)] | None = None
-    terms: Annotated[tuple[Term, ...], Field(max_length=100)] = ()
-    keywords: Annotated[tuple[Label, ...], Field(max_length=20)] = ()
+    terms: Annotated[tuple[Term, ...], at_most(100)] = ()
+    keywords: Annotated[tuple[Label, ...], at_most(20)] = ()
     contact: Contact | None = None
-    images: Annotated[tuple[Image, ...], Field(max_length=20)] = ()
+    images: Annotated[tuple[Image, ...], at_most(20)] = ()
     data_category: DataCategory = DataCategory.NORMAL
     partner_mode: PartnerMode = PartnerMode.NONE
     booking_url: WebAddress | None = None

@@ -39,6 +39,7 @@ from contracts.envelope.values import (
     Uuid,
     Version,
     WholeInstant,
+    at_most,
 )
 
 
@@ -172,7 +173,7 @@ class BookingDisplaced(BookingFact):
 
     cause: Code
     rebook_by: Instant
-    alternatives: Annotated[tuple[Alternative, ...], Field(max_length=3)] = ()
+    alternatives: Annotated[tuple[Alternative, ...], at_most(3)] = ()
 
 
 class Wish(Part):

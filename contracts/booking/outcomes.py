@@ -29,6 +29,7 @@ from contracts.envelope.values import (
     TypeName,
     Uuid,
     WholeInstant,
+    at_most,
 )
 
 DISPLACED_MAX: Final = 1000
@@ -66,7 +67,7 @@ class BookingRejected(Notice):
     quantity: Quantity | None = None
     series_id: Uuid | None = None
     occurrence_no: OccurrenceNo | None = None
-    reasons: Annotated[tuple[RejectedFor, ...], Field(min_length=1, max_length=100)]
+    reasons: Annotated[tuple[RejectedFor, ...], at_most(100, at_least=1)]
     next_start: WholeInstant | None = None
     retryable: bool
     requested_at: Instant
@@ -89,7 +90,7 @@ class RequestRefused(Model):
     command: TypeName
     payload_hash: Sha256
     retryable: bool
-    detail: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(max_length=PROBLEMS_MAX)] = ()
+    detail: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], at_most(PROBLEMS_MAX)] = ()
 
     def key(self) -> str:
         """The booking's id, else the offer's, else the request's. Empty if none is known: then it is the cause's id."""
@@ -113,7 +114,7 @@ class SeriesDecided(Notice):
     series_id: Uuid
     claimant: Claimant
     mode: SeriesMode
-    results: Annotated[tuple[SeriesResult, ...], Field(max_length=OCCURRENCES_MAX)] = ()
+    results: Annotated[tuple[SeriesResult, ...], at_most(OCCURRENCES_MAX)] = ()
 
 
 class ClosureApplied(Notice):
@@ -121,7 +122,7 @@ class ClosureApplied(Notice):
 
     cause: Code
     span: Span
-    displaced: Annotated[tuple[Uuid, ...], Field(max_length=DISPLACED_MAX)] = ()
+    displaced: Annotated[tuple[Uuid, ...], at_most(DISPLACED_MAX)] = ()
     part: Annotated[Count, Field(ge=1)] = 1
 
 
@@ -138,7 +139,7 @@ class SessionUnplaced(Notice):
     """The rooms of a session are taken by the bookings `in_the_way`."""
 
     resource_id: Id
-    in_the_way: Annotated[tuple[Uuid, ...], Field(max_length=DISPLACED_MAX)] = ()
+    in_the_way: Annotated[tuple[Uuid, ...], at_most(DISPLACED_MAX)] = ()
 
 
 class SessionFree(Part):
@@ -159,8 +160,8 @@ class AvailabilityChanged(Notice):
     """A hint for those who must not rebuild the rules: what changed, as of an instant."""
 
     as_of: Instant
-    sessions: Annotated[tuple[SessionFree, ...], Field(max_length=400)] = ()
-    days: Annotated[tuple[DayFree, ...], Field(max_length=400)] = ()
+    sessions: Annotated[tuple[SessionFree, ...], at_most(400)] = ()
+    days: Annotated[tuple[DayFree, ...], at_most(400)] = ()
 
 
 NOTICES: Final[tuple[type[Model], ...]] = (

@@ -19,6 +19,7 @@ from contracts.envelope.values import (
     Revision,
     TimeOfDay,
     WholeInstant,
+    at_most,
 )
 
 SESSIONS_MAX: Final = 400
@@ -76,7 +77,7 @@ class Component(Part):
 
     component_id: Code
     kind: OpenKind
-    resource_ids: Annotated[tuple[Id, ...], Field(max_length=SESSIONS_MAX)] = ()
+    resource_ids: Annotated[tuple[Id, ...], at_most(SESSIONS_MAX)] = ()
     choose: Choose = Choose.ANY
     optional: bool = False
     setup_minutes: Minutes | None = None
@@ -112,7 +113,7 @@ class DayHours(Part):
     """Hours of one date instead of the week's; none = closed that day."""
 
     date: Day
-    hours: Annotated[tuple[OpenHours, ...], Field(max_length=10)] = ()
+    hours: Annotated[tuple[OpenHours, ...], at_most(10)] = ()
 
 
 class Blackout(Part):
@@ -130,10 +131,10 @@ class Blackout(Part):
         return self
 
 
-Hours = Annotated[tuple[WeeklyHours, ...], Field(max_length=HOURS_MAX)]
-Exceptions = Annotated[tuple[DayHours, ...], Field(max_length=EXCEPTIONS_MAX)]
-Blackouts = Annotated[tuple[Blackout, ...], Field(max_length=BLACKOUTS_MAX)]
-Features = Annotated[tuple[Code, ...], Field(max_length=50)]
+Hours = Annotated[tuple[WeeklyHours, ...], at_most(HOURS_MAX)]
+Exceptions = Annotated[tuple[DayHours, ...], at_most(EXCEPTIONS_MAX)]
+Blackouts = Annotated[tuple[Blackout, ...], at_most(BLACKOUTS_MAX)]
+Features = Annotated[tuple[Code, ...], at_most(50)]
 
 
 class Resource(Part):
@@ -152,7 +153,7 @@ class Resource(Part):
     start: WholeInstant | None = None
     end: WholeInstant | None = None
     status: SessionStatus = SessionStatus.SCHEDULED
-    occupies: Annotated[tuple[Id, ...], Field(max_length=50)] = ()
+    occupies: Annotated[tuple[Id, ...], at_most(50)] = ()
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -228,7 +229,7 @@ class Approval(Part):
 
     blocks: bool = True
     decide_within_minutes: Annotated[Minutes, Field(ge=1)] = 2880
-    auto_groups: Annotated[tuple[Code, ...], Field(max_length=GROUPS_MAX)] = ()
+    auto_groups: Annotated[tuple[Code, ...], at_most(GROUPS_MAX)] = ()
 
 
 class WaitlistMode(StrEnum):
@@ -277,8 +278,8 @@ class BookingRules(Part):
     """All of it. Every default is part of the contract: it is left out when written and never changes within a major."""
 
     mode: OpenMode = BookingMode.NONE
-    components: Annotated[tuple[Component, ...], Field(max_length=COMPONENTS_MAX)] = ()
-    resources: Annotated[tuple[Resource, ...], Field(max_length=RESOURCES_MAX)] = ()
+    components: Annotated[tuple[Component, ...], at_most(COMPONENTS_MAX)] = ()
+    resources: Annotated[tuple[Resource, ...], at_most(RESOURCES_MAX)] = ()
     hours: Hours = ()
     exceptions: Exceptions = ()
     blackouts: Blackouts = ()
@@ -289,10 +290,10 @@ class BookingRules(Part):
     grid_minutes: Annotated[int, Field(ge=1, le=1440)] | None = None
     min_minutes: Annotated[Minutes, Field(ge=1)] = 1
     max_minutes: Annotated[Minutes, Field(ge=1)] = 1440
-    durations: Annotated[tuple[Annotated[Minutes, Field(ge=1)], ...], Field(min_length=1, max_length=50)] | None = None
+    durations: Annotated[tuple[Annotated[Minutes, Field(ge=1)], ...], at_most(50, at_least=1)] | None = None
     max_quantity: Quantity = 1
-    permitted_groups: Annotated[tuple[Code, ...], Field(max_length=GROUPS_MAX)] | None = None
-    limits: Annotated[tuple[Limit, ...], Field(max_length=LIMITS_MAX)] = ()
+    permitted_groups: Annotated[tuple[Code, ...], at_most(GROUPS_MAX)] | None = None
+    limits: Annotated[tuple[Limit, ...], at_most(LIMITS_MAX)] = ()
     approval: Approval = Approval()
     waitlist: Waitlist = Waitlist()
     cancel: Cancel = Cancel()

@@ -1,14 +1,12 @@
 """Enums and parts that commands, events and offers share."""
 
 from enum import StrEnum
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from contracts.envelope.event import Part
-from contracts.envelope.values import Code, HubId, Id, OpenEnum, Quantity, Uuid, WholeInstant
-
-V = TypeVar("V")
+from contracts.envelope.values import Code, HubId, Id, MapForm, OpenEnum, Quantity, Uuid, WholeInstant, at_most
 
 CHECK_IN_CODE_PATTERN: Final = "^[0-9A-HJKMNP-TV-Z]{8}$"
 COMPONENTS_MAX: Final = 8
@@ -165,17 +163,12 @@ class HouseClaimant(Part):
 
 Claimant = Annotated[PersonClaimant | PartnerClaimant | HouseClaimant, Field(discriminator="kind")]
 
-
-def _sorted(entries: dict[str, V]) -> dict[str, V]:
-    return dict(sorted(entries.items()))
-
-
-Choices = Annotated[dict[Code, Id], Field(max_length=COMPONENTS_MAX), AfterValidator(_sorted)]
-"""Component id to the id of the resource that is wanted there; sorted, so that it has one written form."""
-Quantities = Annotated[dict[Code, Quantity], Field(max_length=COMPONENTS_MAX), AfterValidator(_sorted)]
-Options = Annotated[tuple[Code, ...], Field(max_length=COMPONENTS_MAX)]
-Needs = Annotated[tuple[Code, ...], Field(max_length=NEEDS_MAX)]
-Groups = Annotated[tuple[Code, ...], Field(max_length=GROUPS_MAX)]
+Choices = Annotated[dict[Code, Id], MapForm(COMPONENTS_MAX, is_sorted=True)]
+"""Component id to the id of the resource that is wanted there."""
+Quantities = Annotated[dict[Code, Quantity], MapForm(COMPONENTS_MAX, is_sorted=True)]
+Options = Annotated[tuple[Code, ...], at_most(COMPONENTS_MAX)]
+Needs = Annotated[tuple[Code, ...], at_most(NEEDS_MAX)]
+Groups = Annotated[tuple[Code, ...], at_most(GROUPS_MAX)]
 HoldSeconds = Annotated[int, Field(ge=1, le=HOLD_SECONDS_MAX)]
 CheckInCode = Annotated[str, Field(pattern=CHECK_IN_CODE_PATTERN)]
 OccurrenceNo = Annotated[int, Field(ge=0, lt=OCCURRENCES_MAX)]
@@ -189,7 +182,7 @@ class Placement(Part):
     quantity: Quantity
 
 
-Placements = Annotated[tuple[Placement, ...], Field(max_length=500 * COMPONENTS_MAX)]
+Placements = Annotated[tuple[Placement, ...], at_most(500 * COMPONENTS_MAX)]
 
 
 class Span(Part):

@@ -17,6 +17,8 @@ KEY_BYTES_MAX: Final = 512
 COMMAND_BYTES_MAX: Final = 64 * 1024
 """Commands come from outside: the longest that the models allow stays well below."""
 PROBLEMS_MAX: Final = 20
+NULL_IS_A_VALUE: Final = frozenset({"release_after_minutes"})
+"""Fields, wherever they stand, whose null says something else than their absence. Of all others null reads as absent."""
 
 
 T = TypeVar("T")

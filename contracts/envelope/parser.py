@@ -14,7 +14,7 @@ from uuid import UUID
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, SchemaValidator, core_schema
 
-from contracts.envelope.event import PROBLEMS_MAX, BadRecord, Event, Model
+from contracts.envelope.event import NULL_IS_A_VALUE, PROBLEMS_MAX, BadRecord, Event, Model
 from contracts.envelope.values import INSTANT_PATTERN, READER, UUID_PATTERN, parse_instant
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _body(topic: "Topic", model: type[Model] | None, value: bytes | None) -> tup
     try:
         data = model.__pydantic_validator__.validate_json(value, extra="ignore", context=READER)
     except ValidationError as exc:
-        data, problems = _read_again(model, value, exc.errors(include_url=False))
+        data, problems = _read_again(model, value, exc.errors(include_url=False, include_input=False))
     if data is None:
         if topic.answers_invalid:
             return None, problems
@@ -150,35 +150,23 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _read_again(model: type[Model], value: bytes, errors: list[ErrorDetails]) -> tuple[Model | None, tuple[str, ...]]:
-    """Null reads as absent: take out the nulls that a field refused and try once more, else say what is wrong."""
+    """Null reads as absent: take the nulls out and try once more, else say what is wrong. Good records seldom come here."""
     if errors[0]["type"] == "json_invalid":
         raise BadRecord("bad_json")
-    body = json.loads(value)
+    body = json.loads(value, object_hook=_without_nulls)
     if not isinstance(body, dict):
         raise BadRecord("bad_json", "not an object")
-    if b"null" in value and _drop_nulls(body, errors):
+    if b"null" in value:
         try:
             return model.model_validate_json(json.dumps(body), extra="ignore", context=READER), ()
         except ValidationError as exc:
-            errors = exc.errors(include_url=False)
+            errors = exc.errors(include_url=False, include_input=False)
     return None, problems_of(errors, body)
 
 
-def _drop_nulls(body: dict[str, object], errors: list[ErrorDetails]) -> bool:
-    """Remove, in place, each member whose null is what failed; true if there was one. A null in a list is a value: it stays."""
-    dropped = False
-    for error in errors:
-        node: object = body
-        for token in error["loc"]:
-            if isinstance(node, dict) and token in node:
-                if node[token] is None:
-                    del node[token]
-                    dropped = True
-                    break
-                node = node[token]
-            elif isinstance(node, list) and isinstance(token, int) and token < len(node):
-                node = node[token]
-    return dropped
+def _without_nulls(members: dict[str, object]) -> dict[str, object]:
+    """A null in a list is an entry: it stays."""
+    return {name: entry for name, entry in members.items() if entry is not None or name in NULL_IS_A_VALUE}
 
 
 def problems_of(errors: list[ErrorDetails], body: object) -> tuple[str, ...]:

@@ -230,9 +230,23 @@ def test_decode_invalid_command__event_with_pointers_and_no_data(record: Record,
 
 
 def test_decode_invalid_command_with_many_faults__at_most_20_pointers() -> None:
-    event = COMMAND.with_body(needs=["?"] * 20, options=["?"] * 8, quantity=0).read()
+    wrong = {f"c{n}": "?" for n in range(8)}
+    event = COMMAND.with_body(choices=wrong, quantities=wrong, needs=["?"], options=["?"], quantity=0, series=0, start=0).read()
 
     assert len(event.problems) == 20
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"needs": [0] * 20_000}, "/needs/0"),
+        ({"needs": ["step_free"] * 5_000}, "/needs"),
+        ({"choices": {f"!{n}": 0 for n in range(5_000)}}, "/choices"),
+    ],
+    ids=["bad entries", "too many entries", "too many bad members"],
+)
+def test_decode_hostile_collection__given_up_at_its_bound(changes: dict[str, object], problem: str) -> None:
+    assert COMMAND.with_body(**changes).read().problems == (problem,)
 
 
 def test_decode_schema_failure__detail_names_pointers_and_quotes_nothing() -> None:

@@ -20,8 +20,10 @@ from contracts.booking import (
 from contracts.booking.rules import BY_KIND, BookingMode, CheckInRules, Component, Limit, OpenHours, Resource, ResourceKind
 from contracts.catalog import OfferKind, OfferPublished
 from contracts.envelope import READER, Model, Part
+from contracts.envelope.event import NULL_IS_A_VALUE
 from contracts.envelope.parser import problems_of
 from contracts.people import ContactSaved
+from contracts.schema import components
 from tests.contracts.records import BOOKING_ID, COMMAND, EVENT_ID, OFFER, OFFER_ID, STATE, request
 
 ACTOR = {"role": "citizen", "id": "p-1"}
@@ -173,6 +175,28 @@ def test_release_after_minutes__absent_null_and_a_number_are_three_things() -> N
     assert read('{"release_after_minutes":15}').release_after_minutes == 15
     assert CheckInRules(release_after_minutes=None).to_json() == b'{"release_after_minutes":null}'
     assert CheckInRules(release_after_minutes=15).to_json() == b'{"release_after_minutes":15}'
+
+
+def test_null_is_a_value__of_those_fields_alone_whose_schema_has_null() -> None:
+    parts = components("#/{model}").values()
+    nullable = {
+        name
+        for part in parts
+        for name, field in part.get("properties", {}).items()
+        if {"type": "null"} in field.get("anyOf", ())
+    }
+
+    assert nullable == NULL_IS_A_VALUE
+
+
+def test_nulls_in_many_entries_of_a_list__all_read_as_absent() -> None:
+    resource = {"kind": "unit", "revision": 1, "status": None, "hours": None, "capacity": None}
+    booking = {"resources": [resource | {"resource_id": f"r-{n}"} for n in range(30)], "lead": None}
+    offer = STATE.with_body(booking=booking, teaser={"de": "a", "en": None}).read().data
+
+    assert isinstance(offer, OfferPublished)
+    assert [one.hours for one in offer.booking.resources] == [()] * 30
+    assert offer.teaser == {"de": "a"}
 
 
 def test_rules_with_kinds_and_modes_of_a_newer_version__readers_see_unknown() -> None:
