@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -66,7 +66,7 @@ def later_start(offer: Offer, wish: Wish, answer: Placement | Reasons, occupancy
 def curable(offer: Offer, answer: Reasons) -> bool:
     """Whether the wish could be had at another time; sessions have no other."""
     known = answer.start is not None and answer.end is not None
-    return known and offer.session() is None and all(why.code in TAKEN for why in answer.items)
+    return known and offer.session is None and all(why.code in TAKEN for why in answer.items)
 
 
 def next_start(
@@ -96,7 +96,7 @@ def next_start(
 
 def free(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: Occupancy, now: datetime) -> Free:
     """All that is free for `wish` (which has a duration, no start) with a start in `[low, high)`."""
-    session = offer.session()
+    session = offer.session
     if session is not None:
         sessions = tuple(_sessions(offer, session, wish, low, high, occupancy, now))
         return Free((), (), sessions, more=False)
@@ -147,7 +147,7 @@ def _on_grid_from(offer: Offer, edge: datetime) -> Iterator[datetime]:
 
 
 def _at(wish: Wish, start: datetime, length: timedelta) -> Wish:
-    return replace(wish, start=start, end=start + length, duration=None)
+    return wish._replace(start=start, end=start + length, duration=None)
 
 
 def _only_off_grid(answer: Placement | Reasons) -> bool:
@@ -211,9 +211,9 @@ def _sessions(
         if start is None or end is None or not resource.scheduled or not low <= start < high:
             continue
         left = (resource.capacity or 0) - occupancy.sessions[resource.resource_id].taken
-        wanted = replace(wish, duration=None)
+        wanted = wish._replace(duration=None)
         if len(session.resources) > 1:
-            wanted = replace(wanted, choices={**(wish.choices or {}), session.component_id: resource.resource_id})
+            wanted = wanted._replace(choices={**(wish.choices or {}), session.component_id: resource.resource_id})
         answer = evaluate(offer, wanted, occupancy, now)
         yield FreeSession(resource.resource_id, start, end, max(0, left), isinstance(answer, Placement))
 

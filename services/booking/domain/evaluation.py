@@ -30,7 +30,7 @@ def evaluate(offer: Offer, wish: Wish, occupancy: Occupancy, now: datetime) -> P
     found = _of_the_offer(offer, wish, parts, now)
     if any(why.code is Reason.UNKNOWN_OFFER for why in found):
         return reasons(found)
-    session = offer.session()
+    session = offer.session
     if session is None:
         span = span_of(offer, wish)
         if isinstance(span[0], Reason) or isinstance(span[1], Reason):
@@ -49,8 +49,11 @@ def taken_parts(offer: Offer, wish: Wish) -> Sequence[Component]:
 
 def malformed(offer: Offer, wish: Wish, parts: Sequence[Component]) -> tuple[str, ...]:
     """JSON pointers to what this offer needs and the wish lacks, or has and the offer knows nothing of."""
+    timed = wish.start is not None and (wish.end is None) != (wish.duration is None)
+    if timed and offer.session is None and not (wish.choices or wish.options or wish.quantities or offer.named):
+        return ()  # nearly every wish, and each is looked at several times
     detail: list[str] = []
-    if offer.session() is not None:
+    if offer.session is not None:
         given = (("/start", wish.start), ("/end", wish.end), ("/duration_minutes", wish.duration))
         detail += [pointer for pointer, value in given if value is not None]
     else:
@@ -87,7 +90,7 @@ def spans(offer: Offer, wish: Wish) -> list[tuple[datetime, datetime]]:
     """Every span that the wish could book; more than one only where a session is still to be picked. Empty if it is none."""
     if not offer.served or malformed(offer, wish, taken_parts(offer, wish)):
         return []
-    session = offer.session()
+    session = offer.session
     if session is None:
         start, end = span_of(offer, wish)
         if isinstance(start, Reason) or isinstance(end, Reason) or start >= end:
@@ -202,7 +205,7 @@ def _place(
             placed[part.component_id] = given
         else:
             found += [Why(code, part.component_id) for code in given]
-    if not quotas.passes(offer, wish, start, end, occupancy, now):
+    if offer.limits and not quotas.passes(offer, wish, start, end, occupancy, now):
         found.append(Why(Reason.PERSON_LIMIT))
     if found:
         return reasons(found, start=start, end=end)

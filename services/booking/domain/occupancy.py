@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from services.booking.domain.claims import Part
@@ -109,8 +110,7 @@ class Places:
         return self.used + self.kept
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(NamedTuple):
     """One booking of a person as their limits see it."""
 
     booking_id: UUID

@@ -1,6 +1,6 @@
 """An offer as its publisher described it, made ready for deciding: parsed once, asked thousands of times."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -81,7 +81,9 @@ class Limit:
 class Offer:
     """What can be booked and under which rules; compared by identity, as each revision is built once.
 
-    `served` says whether this release decides on such an offer at all (`served.py`); `optional`, whether any component is.
+    `served` says whether this release decides on such an offer at all (`served.py`). `session` is the component whose
+    sessions set the span, if there is one; `optional`: some component may be left out; `named`: of some component one of
+    several resources has to be named.
     """
 
     offer_id: str
@@ -91,7 +93,6 @@ class Offer:
     served: bool
     federated: bool
     components: tuple[Component, ...]
-    optional: bool
     opening: Opening | None
     blackouts: Blackouts
     bookable_from: datetime | None
@@ -109,10 +110,16 @@ class Offer:
     cancel_ahead: timedelta
     cancel_late: bool
     resale_delay: timedelta
+    session: Component | None = field(init=False)
+    optional: bool = field(init=False)
+    named: bool = field(init=False)
 
-    def session(self) -> Component | None:
-        """The component whose sessions set the span, if there is one."""
-        return next((part for part in self.components if part.kind is Kind.SESSION), None)
+    def __post_init__(self) -> None:
+        session = next((part for part in self.components if part.kind is Kind.SESSION), None)
+        object.__setattr__(self, "session", session)
+        object.__setattr__(self, "optional", any(part.optional for part in self.components))
+        named = any(part.choose is Choose.NAMED and len(part.resources) > 1 for part in self.components)
+        object.__setattr__(self, "named", named)
 
 
 @lru_cache(maxsize=4_096)
@@ -140,7 +147,7 @@ def _working_day(offer: Offer, today: date) -> date:
 
 def _is_working_day(offer: Offer, day: date) -> bool:
     """Whether something can be had on that date: offer and a candidate of each part open; sessions Monday to Friday."""
-    if offer.session() is not None:
+    if offer.session is not None:
         return day.weekday() < 5
     if offer.opening is not None and not offer.opening.opens_on(day):
         return False

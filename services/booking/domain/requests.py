@@ -1,8 +1,8 @@
 """What a command asks of booking, and what it is answered: values in, values out."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from services.booking.domain.claims import Actor, Booking, Claimant, Reasons, Wish
@@ -21,8 +21,7 @@ class Command(StrEnum):
     CHECK_IN = "CheckIn"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A wish for a booking, and the id that the booking would get."""
 
     booking_id: UUID
@@ -30,8 +29,7 @@ class Asked:
     wish: Wish
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """A command about a booking; `booking_id` is None where it names a series. `gave_up`: a partner returns its place."""
 
     booking_id: UUID | None
@@ -39,8 +37,7 @@ class Named:
     gave_up: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One command, ready to be decided."""
 
     command: Command
@@ -51,16 +48,14 @@ class Request:
     expires_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Confirmed:
+class Confirmed(NamedTuple):
     """A claim stands, in its first version. Until `cancel_until` it can be given up without being late."""
 
     booking: Booking
     cancel_until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Cancelled:
+class Cancelled(NamedTuple):
     """A claim was given up. `freed`: there was time left to free; newcomers get it from `resale_after` on, if given."""
 
     booking: Booking
@@ -71,23 +66,20 @@ class Cancelled:
     resale_after: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Unchanged:
+class Unchanged(NamedTuple):
     """Nothing was left to do: the booking as it stands."""
 
     booking: Booking
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(NamedTuple):
     """A wish that led to no claim."""
 
     reasons: Reasons
     next_start: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """Any other command that changed nothing; `booking_id` only of a booking that exists."""
 
     reasons: Reasons

@@ -1,6 +1,6 @@
 """What HTTP asks: the same reading and the same rule as a decision, on a snapshot, without locks or effects."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -50,12 +50,12 @@ async def list_free(
     now = await house.clock.now(conn)
     if not offer.served:
         return now, Free((), (), (), more=False)
-    if offer.session() is None:
+    if offer.session is None:
         length = wish.duration or (offer.shortest if offer.lengths is None else min(offer.lengths))
-        wish = replace(wish, duration=length)
-        whole = replace(wish, start=low, end=high + length, duration=None)
+        wish = wish._replace(duration=length)
+        whole = wish._replace(start=low, end=high + length, duration=None)
     else:
-        wish = whole = replace(wish, duration=None)
+        wish = whole = wish._replace(duration=None)
     used = await _read_used(conn, offer, whole)
     occupancy = await read_occupancy(conn, [(offer, whole)], used=used, now=now, ignore=ignore)
     return now, free(offer, wish, low, high, occupancy, now)

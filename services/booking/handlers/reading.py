@@ -35,7 +35,7 @@ async def read_occupancy(
     sessions = {
         resource.resource_id
         for offer, _ in asked
-        if (session := offer.session()) is not None
+        if (session := offer.session) is not None
         for resource in session.resources
         if resource.resource_id in used
     }

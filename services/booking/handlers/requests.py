@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from contracts import topics
 from contracts.booking import RequestBooking, payload_hash
 from contracts.booking.commands import Command
-from contracts.envelope import Event, Model
-from hubkit import ids, outbox, points
+from contracts.envelope import Event
+from hubkit import ids, points
 from hubkit.db import Pool, Tx, reading
 from hubkit.errors import Replan
 from services.booking.domain.codes import Per
@@ -18,7 +18,8 @@ from services.booking.domain.offers import Offer
 from services.booking.domain.requests import Asked
 from services.booking.domain.senders import roles_of
 from services.booking.handlers.house import House, is_current
-from services.booking.handlers.settlement import Case, Locks, answer, settle
+from services.booking.handlers.settlement import Locks, settle
+from services.booking.handlers.telling import Case, tell, tell_of
 from services.booking.store import bookings as store_bookings
 from services.booking.store import offers as store_offers
 from services.booking.store import requests as store_requests
@@ -112,7 +113,7 @@ async def _drop_known(house: House, tx: Tx, cases: Sequence[Case]) -> list[Case]
             known[case.event.id] = case.payload_hash
             due.append(case)
         elif first != case.payload_hash:
-            due.append(replace(case, reused=True))
+            due.append(case._replace(reused=True))
     if len(due) < len(cases):
         topic = topics.BOOKING_REQUESTS.name
         house.metrics.add("hubnetz_consumer_known_total", len(cases) - len(due), topic=topic, by="request_id")
@@ -144,12 +145,9 @@ async def answer_busy(house: House, tx: Tx, batch: Sequence[Event]) -> None:
     """Locks were not had in three attempts: say so, store nothing; the same id is decided anew when it comes again."""
     now = await house.clock.now(tx)
     cases = await _drop_known(house, tx, [_case(house, event) for event in batch])
-    events = []
+    told = []
     for case in cases:
-        if case.reused:
-            data: Model = answers.refusal_of_reused(case.event, case.payload_hash, named_offer(case.event))
-        else:
-            data = answers.busy_of(case.event, case.payload_hash, named_offer(case.event))
-        events.append(answer(house, case, data, now))
-    await outbox.put(tx, topics.BOOKING_EVENTS, events)
-    house.metrics.add("booking_busy_total", len(events))
+        say = answers.refusal_of_reused if case.reused else answers.busy_of
+        told.append(tell_of(house, case, say(case.event, case.payload_hash, named_offer(case.event)), now))
+    await tell(tx, told)
+    house.metrics.add("booking_busy_total", len(told))

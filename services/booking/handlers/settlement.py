@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from contracts import topics
-from contracts.booking import BookingFact, RequestRefused
-from contracts.booking.commands import Command
-from contracts.envelope import Event, Model
-from hubkit import ids, outbox, points
+from hubkit import points
 from hubkit.db import Tx
 from hubkit.errors import BackstopHit, Replan
 from services.booking.domain import codes
@@ -20,9 +16,10 @@ from services.booking.domain.codes import BLOCKING
 from services.booking.domain.decisions import Desk, decide
 from services.booking.domain.occupancy import Profile
 from services.booking.domain.offers import Offer, Resource
-from services.booking.domain.requests import Asked, Cancelled, Confirmed, Outcome, Refused, Rejected, Request
+from services.booking.domain.requests import Asked, Cancelled, Confirmed, Outcome, Rejected, Unchanged
 from services.booking.handlers.house import House
 from services.booking.handlers.reading import read_occupancy
+from services.booking.handlers.telling import Case, Told, tell, tell_of
 from services.booking.limits import STATE_READS_MAX
 from services.booking.store import bookings as store_bookings
 from services.booking.store import requests as store_requests
@@ -31,22 +28,9 @@ from services.booking.store.bookings import NO_OVERLAP, Change
 from services.booking.store.requests import Entry
 from services.booking.store.resources import Locked
 from services.booking.wire import answers
-from services.booking.wire.requests import named_booking, named_offer
+from services.booking.wire.requests import named_actor, named_booking, named_offer
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One record of a poll: the event, its payload hash, and the command in it (None if the body was not valid).
-
-    `reused`: its id is known with another hash; it is told so and nothing else happens.
-    """
-
-    event: Event
-    payload_hash: str
-    request: Request | None
-    reused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +121,10 @@ async def write(house: House, tx: Tx, cases: Sequence[Case], run: Run, locks: Lo
     """
     fresh, changed, resale_after = _collect(run)
     used = _used(run)
-    events, entries = _answers(house, cases, run, locks)
+    told = [_answer(house, case, outcome, locks) for case, outcome in zip(cases, run.outcomes, strict=True)]
+    entries = [
+        _entry(case, outcome, answer, locks.now) for case, outcome, answer in zip(cases, run.outcomes, told, strict=True)
+    ]
     async with tx.transaction():
         if changed:
             await store_bookings.free_allocations(tx, [change.booking.booking_id for change in changed], resale_after)
@@ -151,11 +138,12 @@ async def write(house: House, tx: Tx, cases: Sequence[Case], run: Run, locks: Lo
             await store_resources.change_used(tx, used)
         if changed:
             await _lower_tolerated(tx, changed, locks)
-        if entries:
-            await store_requests.insert_entries(tx, entries)
-        await outbox.put(tx, topics.BOOKING_EVENTS, events)
+        await store_requests.insert_entries(tx, [entry for entry in entries if entry is not None])
+        await tell(tx, told)
     points.reached("booking.after_write")
-    _count(house, events)
+    counted = Counter((answer.kind, answer.reason) for answer in told)
+    for (kind, reason), number in counted.items():
+        house.metrics.add("booking_outcomes_total", number, type=kind, reason=reason)
 
 
 def _collect(run: Run) -> tuple[list[Booking], list[Change], dict[UUID, datetime]]:
@@ -209,74 +197,24 @@ async def _lower_tolerated(tx: Tx, changed: Sequence[Change], locks: Locks) -> N
     )
 
 
-def _answers(house: House, cases: Sequence[Case], run: Run, locks: Locks) -> tuple[list[Event], list[Entry]]:
-    """One event per case, and a ledger row for each that was decided: not for a reused id, where the first outcome stands."""
-    events: list[Event] = []
-    entries: list[Entry] = []
-    for case, outcome in zip(cases, run.outcomes, strict=True):
-        if case.reused:
-            data: Model = answers.refusal_of_reused(case.event, case.payload_hash, named_offer(case.event))
-        elif outcome is None:
-            invalid = codes.Reason.INVALID_REQUEST
-            data = answers.refusal_of_unreadable(case.event, case.payload_hash, named_offer(case.event), invalid)
-        else:
-            assert case.request is not None, "only requests are decided"
-            data = answers.answer_of(outcome, case.event, case.payload_hash, locks.offers.get(case.request.offer_id))
-        events.append(answer(house, case, data, locks.now))
-        if not case.reused:
-            entries.append(_entry(case, outcome, events[-1]))
-    return events, entries
+def _answer(house: House, case: Case, outcome: Outcome | None, locks: Locks) -> Told:
+    """The one event that answers a case."""
+    event, content = case.event, case.payload_hash
+    if case.reused:
+        return tell_of(house, case, answers.refusal_of_reused(event, content, named_offer(event)), locks.now)
+    if outcome is None:
+        invalid = codes.Reason.INVALID_REQUEST
+        return tell_of(house, case, answers.refusal_of_unreadable(event, content, named_offer(event), invalid), locks.now)
+    assert case.request is not None, "only requests are decided"
+    return tell_of(house, case, answers.answer_of(outcome, event, content, locks.offers.get(case.request.offer_id)), locks.now)
 
 
-def answer(house: House, case: Case, data: Model, now: datetime) -> Event:
-    """The event around an answer, with the id that a repeat yields again (booking.md §2)."""
-    kind = data.bare_type()
-    if isinstance(data, BookingFact) and kind != "BookingUnchanged":
-        event_id = ids.derived(data.booking_id, f"{data.version}/{kind}")
-        key = str(data.booking_id)
-    else:
-        reason = getattr(data, "reason", None) or ""
-        event_id = ids.derived(case.event.id, f"{case.payload_hash}/{kind}/{reason}")
-        key = _key(data, case)
-    return Event(
-        id=event_id,
-        source=house.source,
-        type=data.ce_type,
-        time=now,
-        key=key,
-        data=data,
-        causation_id=case.event.id,
-        traceparent=case.event.traceparent,
-        tracestate=case.event.tracestate,
-    )
-
-
-def _key(data: Model, case: Case) -> str:
-    if isinstance(data, RequestRefused) and data.booking_id is None and data.offer_id is None:
-        return str(case.event.id)
-    return data.key()
-
-
-def _entry(case: Case, outcome: Outcome | None, event: Event) -> Entry:
-    actor = case.event.data.actor if isinstance(case.event.data, Command) else None
-    booking = getattr(outcome, "booking", None)
-    booking_id = outcome.booking_id if isinstance(outcome, Refused) else getattr(booking, "booking_id", None)
-    assert event.data is not None, "answers are never tombstones"
-    time = event.time.replace(tzinfo=None).isoformat()
-    return Entry(
-        request_id=case.event.id,
-        payload_hash=case.payload_hash,
-        command=case.event.bare_type,
-        actor_role=None if actor is None else actor.role,
-        actor_id=None if actor is None else actor.id,
-        booking_id=booking_id or named_booking(case.event),
-        version=getattr(booking, "version", None),
-        decided_at=event.time,
-        outcome=f'{{"type":"{event.type}","time":"{time}Z","data":{event.data.to_json().decode()}}}',
-    )
-
-
-def _count(house: House, events: Sequence[Event]) -> None:
-    outcomes = Counter((event.bare_type, str(getattr(event.data, "reason", None) or "")) for event in events)
-    for (kind, reason), number in outcomes.items():
-        house.metrics.add("booking_outcomes_total", number, type=kind, reason=reason)
+def _entry(case: Case, outcome: Outcome | None, told: Told, now: datetime) -> Entry | None:
+    """The ledger's row; None for a reused id, where the first outcome stands."""
+    if case.reused:
+        return None
+    booking_id, version = named_booking(case.event), None
+    if isinstance(outcome, Confirmed | Cancelled | Unchanged):
+        booking_id, version = outcome.booking.booking_id, outcome.booking.version
+    role, actor_id = named_actor(case.event)
+    return Entry(case.event.id, case.payload_hash, case.event.bare_type, role, actor_id, booking_id, version, now, told.outcome)

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 import asyncpg
+from asyncpg import Range
 
 from hubkit.db import ReadConn, Tx
 from hubkit.errors import BackstopHit, Repeat
@@ -13,6 +14,15 @@ from services.booking.domain.claims import Booking, Claimant, ClaimantKind, Part
 from services.booking.domain.codes import BLOCKING, State
 
 NO_OVERLAP = "no_overlap"
+
+_BOOKING_COLUMNS = (
+    "booking_id", "offer_id", "offer_revision", "claimant_kind", "person_id", "hub_id", "booking_ref", "purpose", "state",
+    "version", "start", "end", "time_zone", "quantity", "needs", "check_in_code",
+)  # fmt: skip
+_ALLOCATION_COLUMNS = (
+    "booking_id", "component_id", "resource_id", "unit_no", "pool_no", "booked", "occupied", "quantity", "blocking",
+    "resale_after",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,35 +100,18 @@ async def _read_parts(conn: ReadConn | Tx, booking_ids: Collection[UUID]) -> dic
 async def insert_bookings(tx: Tx, bookings: Sequence[Booking]) -> None:
     """One row each, in its final state of this poll. Errors: `Repeat` if another process made one of them."""
     try:
-        await tx.execute(
-            """
-            INSERT INTO bookings (booking_id, offer_id, offer_revision, claimant_kind, person_id, hub_id, booking_ref, purpose,
-                                  state, version, start, "end", time_zone, quantity, needs, check_in_code)
-            SELECT w.booking_id, w.offer_id, w.offer_revision, w.claimant_kind, w.person_id, w.hub_id, w.booking_ref, w.purpose,
-                   w.state, w.version, w.start, w."end", w.time_zone, w.quantity, string_to_array(w.needs, ' '), w.check_in_code
-            FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::uuid[], $6::text[], $7::uuid[], $8::text[],
-                        $9::text[], $10::integer[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::integer[],
-                        $15::text[], $16::text[])
-                 AS w (booking_id, offer_id, offer_revision, claimant_kind, person_id, hub_id, booking_ref, purpose, state,
-                       version, start, "end", time_zone, quantity, needs, check_in_code)
-            """,
-            [b.booking_id for b in bookings],
-            [b.offer_id for b in bookings],
-            [b.offer_revision for b in bookings],
-            [b.claimant.kind for b in bookings],
-            [b.claimant.person_id for b in bookings],
-            [b.claimant.hub_id for b in bookings],
-            [b.claimant.booking_ref for b in bookings],
-            [b.claimant.purpose for b in bookings],
-            [b.state for b in bookings],
-            [b.version for b in bookings],
-            [b.start for b in bookings],
-            [b.end for b in bookings],
-            [b.time_zone for b in bookings],
-            [b.quantity for b in bookings],
-            [" ".join(sorted(b.needs)) for b in bookings],  # unnest would flatten arrays in an array; codes have no blanks
-            [b.check_in_code for b in bookings],
-        )
+        await tx.copy_records_to_table(
+            "bookings",
+            columns=_BOOKING_COLUMNS,
+            records=[
+                (
+                    b.booking_id, b.offer_id, b.offer_revision, b.claimant.kind, b.claimant.person_id, b.claimant.hub_id,
+                    b.claimant.booking_ref, b.claimant.purpose, b.state, b.version, b.start, b.end, b.time_zone, b.quantity,
+                    b.needs, b.check_in_code,
+                )
+                for b in bookings
+            ],
+        )  # fmt: skip
     except asyncpg.UniqueViolationError as exc:
         raise Repeat from exc
 
@@ -143,32 +136,20 @@ async def update_bookings(tx: Tx, changes: Sequence[Change]) -> None:
 
 async def insert_allocations(tx: Tx, bookings: Sequence[Booking], resale_after: Mapping[UUID, datetime]) -> None:
     """What new bookings hold; rows of one that ended in the same poll do not block. Errors: `BackstopHit` on an overlap."""
-    rows = [(booking, part) for booking in bookings for part in booking.parts]
     try:
-        await tx.execute(
-            """
-            INSERT INTO allocations (booking_id, component_id, resource_id, unit_no, pool_no, booked, occupied, quantity,
-                                     blocking, resale_after)
-            SELECT w.booking_id, w.component_id, w.resource_id, w.unit_no, w.pool_no, tstzrange(w.start, w."end"),
-                   tstzrange(w.occupied_start, w.occupied_end), w.quantity, w.blocking, w.resale_after
-            FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::timestamptz[],
-                        $8::timestamptz[], $9::timestamptz[], $10::integer[], $11::boolean[], $12::timestamptz[])
-                 AS w (booking_id, component_id, resource_id, unit_no, pool_no, start, "end", occupied_start, occupied_end,
-                       quantity, blocking, resale_after)
-            """,
-            [booking.booking_id for booking, _ in rows],
-            [part.component_id for _, part in rows],
-            [part.resource_id for _, part in rows],
-            [part.unit_no for _, part in rows],
-            [part.pool_no for _, part in rows],
-            [booking.start for booking, _ in rows],
-            [booking.end for booking, _ in rows],
-            [part.occupied_start for _, part in rows],
-            [part.occupied_end for _, part in rows],
-            [part.quantity for _, part in rows],
-            [booking.state in BLOCKING for booking, _ in rows],
-            [resale_after.get(booking.booking_id) for booking, _ in rows],
-        )
+        await tx.copy_records_to_table(
+            "allocations",
+            columns=_ALLOCATION_COLUMNS,
+            records=[
+                (
+                    booking.booking_id, part.component_id, part.resource_id, part.unit_no, part.pool_no,
+                    Range(booking.start, booking.end), Range(part.occupied_start, part.occupied_end), part.quantity,
+                    booking.state in BLOCKING, resale_after.get(booking.booking_id),
+                )
+                for booking in bookings
+                for part in booking.parts
+            ],
+        )  # fmt: skip
     except asyncpg.ExclusionViolationError as exc:
         if exc.constraint_name != NO_OVERLAP:
             raise

@@ -1,8 +1,8 @@
 """What is taken: read once per poll, after the locks."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from hubkit.db import ReadConn, Tx
@@ -11,8 +11,7 @@ from services.booking.domain.occupancy import Counted
 from services.booking.limits import COUNTED_BOOKINGS_MAX
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """From when to when the claims on one unit or pool are wanted; exactly one of the numbers is set."""
 
     resource_id: str

@@ -1,8 +1,8 @@
 """The ledger of decided requests: dedup and audit trail in one."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -10,9 +10,12 @@ import asyncpg
 from hubkit.db import ReadConn, Tx
 from hubkit.errors import Repeat
 
+_COLUMNS = (
+    "request_id", "payload_hash", "command", "actor_role", "actor_id", "booking_id", "version", "decided_at", "outcome",
+)  # fmt: skip
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+
+class Entry(NamedTuple):
     """One decided request; `outcome` is the JSON text `{type, time, data}` of the event that answered it."""
 
     request_id: UUID
@@ -55,25 +58,16 @@ async def read_entry(conn: ReadConn, request_id: UUID) -> Entry | None:
 async def insert_entries(tx: Tx, entries: Sequence[Entry]) -> None:
     """One row each. Errors: `Repeat` if another process decided one of them meanwhile."""
     try:
-        await tx.execute(
-            """
-            INSERT INTO requests (request_id, payload_hash, command, actor_role, actor_id, booking_id, version, decided_at,
-                                  outcome)
-            SELECT w.request_id, w.payload_hash, w.command, w.actor_role, w.actor_id, w.booking_id, w.version, w.decided_at,
-                   w.outcome::jsonb
-            FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::integer[],
-                        $8::timestamptz[], $9::text[])
-                 AS w (request_id, payload_hash, command, actor_role, actor_id, booking_id, version, decided_at, outcome)
-            """,
-            [entry.request_id for entry in entries],
-            [entry.payload_hash for entry in entries],
-            [entry.command for entry in entries],
-            [entry.actor_role for entry in entries],
-            [entry.actor_id for entry in entries],
-            [entry.booking_id for entry in entries],
-            [entry.version for entry in entries],
-            [entry.decided_at for entry in entries],
-            [entry.outcome for entry in entries],
-        )
+        await tx.copy_records_to_table(
+            "requests",
+            columns=_COLUMNS,
+            records=[
+                (
+                    e.request_id, e.payload_hash, e.command, e.actor_role, e.actor_id, e.booking_id, e.version, e.decided_at,
+                    e.outcome,
+                )
+                for e in entries
+            ],
+        )  # fmt: skip
     except asyncpg.UniqueViolationError as exc:
         raise Repeat from exc

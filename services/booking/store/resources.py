@@ -1,8 +1,8 @@
 """The rows that a decision locks, and what of them changes with it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import asyncpg
 
@@ -13,8 +13,7 @@ from services.booking.domain.copies import ResourceCopy
 NO_OVERSELL = "no_oversell"
 
 
-@dataclass(frozen=True, slots=True)
-class Locked:
+class Locked(NamedTuple):
     """What a decision needs of a locked row besides the rules it has in memory: those are good for `revision` only."""
 
     revision: int

@@ -9,7 +9,6 @@ from contracts.booking import (
     ActorRole,
     BookingCancelled,
     BookingConfirmed,
-    BookingFact,
     BookingRejected,
     BookingUnchanged,
     Reason,
@@ -21,19 +20,22 @@ from contracts.booking.commands import Command
 from contracts.booking.outcomes import RejectedFor
 from contracts.booking.vocabulary import Claimant as ContractClaimant
 from contracts.booking.vocabulary import HouseClaimant, PartnerClaimant, PersonClaimant, Placement
-from contracts.envelope import Event, Model
+from contracts.envelope import Event
 from services.booking.domain import codes
 from services.booking.domain.claims import Booking, Claimant, ClaimantKind, Reasons, Why
 from services.booking.domain.offers import Offer
 from services.booking.domain.requests import Cancelled, Confirmed, Outcome, Refused, Rejected, Unchanged
 from services.booking.limits import DETAIL_MAX
 
+Answer = BookingConfirmed | BookingCancelled | BookingUnchanged | BookingRejected | RequestRefused
+CHANGES = (BookingConfirmed, BookingCancelled)  # what raises a version; the others leave everything as it is
+
 _REASONS: Mapping[codes.Reason, Reason] = {reason: Reason(reason) for reason in codes.Reason}
 _STATES: Mapping[codes.State, State] = {state: State(state) for state in codes.State}
 _ROLES: Mapping[codes.Role, ActorRole] = {role: ActorRole(role) for role in codes.Role}
 
 
-def answer_of(outcome: Outcome, event: Event, payload_hash: str, offer: Offer | None) -> Model:
+def answer_of(outcome: Outcome, event: Event, payload_hash: str, offer: Offer | None) -> Answer:
     """The one event that answers a decided command. `offer` is the one that the command named, if it is known."""
     command = event.data
     assert isinstance(command, Command), "an invalid body is answered by `refusal_of_unreadable`"
@@ -51,7 +53,7 @@ def answer_of(outcome: Outcome, event: Event, payload_hash: str, offer: Offer | 
     return _changed(outcome, command, event)
 
 
-def _changed(outcome: Cancelled | Unchanged, command: Command, event: Event) -> BookingFact:
+def _changed(outcome: Cancelled | Unchanged, command: Command, event: Event) -> BookingCancelled | BookingUnchanged:
     if isinstance(outcome, Unchanged):
         return BookingUnchanged(**_common(outcome.booking, command, event.id))
     return BookingCancelled(
@@ -84,6 +86,15 @@ def _common(booking: Booking, command: Command, request_id: UUID) -> dict[str, A
         "actor_role": command.actor.role,
         "request_id": request_id,
     }
+
+
+def key_of(answer: Answer) -> str | None:
+    """The Kafka key: the booking's id, else the offer's; None if neither is known."""
+    if isinstance(answer, BookingRejected):
+        return answer.offer_id
+    if isinstance(answer, RequestRefused) and answer.booking_id is None:
+        return answer.offer_id
+    return str(answer.booking_id)
 
 
 def contract_claimant(claimant: Claimant) -> ContractClaimant:
@@ -165,7 +176,7 @@ def refusal_of_unreadable(event: Event, payload_hash: str, offer_id: str | None,
     )
 
 
-def busy_of(event: Event, payload_hash: str, offer_id: str | None) -> Model:
+def busy_of(event: Event, payload_hash: str, offer_id: str | None) -> Answer:
     """Locks were not had: nothing was decided, the same id may come again."""
     if event.data is None:
         return refusal_of_unreadable(event, payload_hash, offer_id, codes.Reason.BUSY)

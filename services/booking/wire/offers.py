@@ -21,7 +21,7 @@ FALLBACK_ZONE = "Etc/UTC"
 def copies_of(offer: OfferPublished) -> tuple[OfferCopy, list[ResourceCopy]]:
     """What is kept of a published state: the offer without its resources, and these."""
     rules = offer.booking.model_copy(update={"resources": ()}).to_json().decode()
-    resources = [_resource_copy(resource) for resource in offer.booking.resources]
+    resources = [resource_copy(resource) for resource in offer.booking.resources]
     named = {resource_id for part in offer.booking.components for resource_id in part.resource_ids}
     keys = {limit.key for limit in offer.booking.limits}
     content = "\n".join((offer.hub_id, offer.status, offer.time_zone, offer.partner_mode, rules))
@@ -79,7 +79,6 @@ def offer_of(copy: OfferCopy, resources: Mapping[str, ResourceCopy]) -> Offer:
         served=known_zone and serves_offer(rules.mode, components),
         federated=copy.partner_mode == "federated",
         components=components,
-        optional=any(part.optional for part in components),
         opening=_opening(rules.hours, rules.exceptions, where.key),
         blackouts=_blackouts(rules.blackouts),
         bookable_from=rules.bookable_from,
@@ -103,7 +102,8 @@ def offer_of(copy: OfferCopy, resources: Mapping[str, ResourceCopy]) -> Offer:
     )
 
 
-def _resource_copy(resource: contract.Resource) -> ResourceCopy:
+def resource_copy(resource: contract.Resource) -> ResourceCopy:
+    """What is kept of a published resource; numbers are drawn by the database."""
     rules = resource.to_json()
     return ResourceCopy(
         resource_id=resource.resource_id,

@@ -5,7 +5,15 @@ import re
 from datetime import timedelta
 from uuid import UUID
 
-from contracts.booking import CancelBooking, CheckIn, RequestBooking
+from contracts.booking import (
+    AcceptWaitlistOffer,
+    CancelBooking,
+    CheckIn,
+    ConfirmBooking,
+    DecideApproval,
+    RequestBooking,
+    RescheduleBooking,
+)
 from contracts.booking.commands import Actor as ContractActor
 from contracts.booking.commands import Command as ContractCommand
 from contracts.booking.vocabulary import Claimant as ContractClaimant
@@ -19,6 +27,7 @@ from services.booking.domain.served import serves_wish
 GAVE_UP = "gave_up"  # a partner's reason for returning a place that nobody wants: it passes the deadline (booking.md §11)
 
 _NO_GROUPS: frozenset[str] = frozenset()
+_ABOUT_A_BOOKING = (CancelBooking, ConfirmBooking, AcceptWaitlistOffer, RescheduleBooking, DecideApproval, CheckIn)
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,120}", re.ASCII)
 
 
@@ -33,8 +42,16 @@ def named_offer(event: Event) -> str | None:
 
 def named_booking(event: Event) -> UUID | None:
     """The booking that a valid command is about; None for a wish, a series, or an invalid body."""
-    booking_id = getattr(event.data, "booking_id", None)
-    return booking_id if isinstance(booking_id, UUID) else None
+    command = event.data
+    if isinstance(command, _ABOUT_A_BOOKING):
+        return command.booking_id
+    return None
+
+
+def named_actor(event: Event) -> tuple[str | None, str | None]:
+    """Role and id of who acts; both None in an invalid body."""
+    command = event.data
+    return (command.actor.role, command.actor.id) if isinstance(command, ContractCommand) else (None, None)
 
 
 def request_of(event: Event, booking_id: UUID, roles: frozenset[Role]) -> Request:

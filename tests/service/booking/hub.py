@@ -1,0 +1,223 @@
+"""Booking as it runs, without a broker: records go to hubkit's consumers, answers are read from the outbox."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+from aiokafka import ConsumerRecord
+
+from contracts import topics
+from contracts.booking import RequestBooking
+from contracts.booking.commands import Actor
+from contracts.booking.rules import BookingRules
+from contracts.catalog import OfferPublished
+from contracts.envelope import Event, Model, encode
+from contracts.topics import Topic
+from hubkit import db, outbox
+from hubkit.clock import FixedClock
+from hubkit.messaging import Consumer
+from hubkit.telemetry import Metrics
+from services.booking import worker
+from services.booking.domain.codes import Role
+from services.booking.handlers.house import House
+
+HUB = "nord"
+PORTAL = f"urn:hub:{HUB}:portal"
+NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)  # a Monday, 10:00 in Berlin
+IDS = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
+
+
+def named(name: str) -> UUID:
+    """The id that a test calls by a name."""
+    return uuid5(IDS, name)
+
+
+def offer_id(name: str) -> str:
+    """An offer of this hub."""
+    return f"urn:hub:{HUB}:offer:{named(name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One message of the outbox."""
+
+    id: UUID
+    type: str
+    key: str
+    causation_id: UUID
+    data: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Hub:
+    """The handlers of one booking process on its own database; `clock` stands where a test puts it."""
+
+    pool: db.Pool
+    house: House
+    consumers: Mapping[str, Consumer[Any]]
+    clock: FixedClock
+    _offsets: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    async def open(cls, dsn: str, *, sources: Mapping[str, frozenset[Role]] | None = None, now: datetime = NOW) -> "Hub":
+        """Connect; close with `close`."""
+        pool = await db.open_pool(dsn, name="booking")
+        metrics, clock = Metrics(), FixedClock(now)
+        house = House(HUB, b"check-in-key-of-tests", sources or {}, clock, metrics)
+        consumers = {
+            subscription.topic.name: Consumer("booking", pool, metrics, subscription)
+            for subscription in worker.subscriptions(house)
+        }
+        return cls(pool, house, consumers, clock)
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self.pool.close()
+
+    async def publish(self, *offers: OfferPublished) -> None:
+        """Bring published states in, one poll."""
+        await self.take(topics.CATALOG_OFFERS, [catalogue_event(offer) for offer in offers])
+
+    async def take(self, topic: Topic, events: Sequence[Event], *, partition: int = 0) -> None:
+        """Hand events over as one poll, offsets running."""
+        await self.take_raw(topic, [encode(event) for event in events], partition=partition)
+
+    async def take_raw(
+        self,
+        topic: Topic,
+        records: Sequence[tuple[bytes | None, Sequence[tuple[str, bytes | None]], bytes | None]],
+        *,
+        partition: int = 0,
+    ) -> None:
+        """Hand records over byte for byte as one poll."""
+        first = self._offsets.get(f"{topic.name}/{partition}", 0)
+        self._offsets[f"{topic.name}/{partition}"] = first + len(records)
+        await self.consumers[topic.name].process(
+            [_record(topic, partition, first + n, *record) for n, record in enumerate(records)]
+        )
+
+    async def ask(self, *events: Event) -> list[Answer]:
+        """Hand commands over as one poll; the answers that it led to, in the order of the outbox."""
+        before = len(await self.answers())
+        await self.take(topics.BOOKING_REQUESTS, events)
+        return (await self.answers())[before:]
+
+    async def answers(self) -> list[Answer]:
+        """Everything that was ever written to `booking.events.v1`."""
+        async with db.reading(self.pool) as conn:
+            rows = await conn.fetch(
+                "SELECT key, headers, payload FROM outbox WHERE topic = $1 ORDER BY id", topics.BOOKING_EVENTS.name
+            )
+        return [_answer(row["key"], row["headers"], row["payload"]) for row in rows]
+
+    async def fetch(self, query: str, *arguments: object) -> list[Any]:
+        """Rows, for looking at state."""
+        async with db.reading(self.pool) as conn:
+            return list(await conn.fetch(query, *arguments))
+
+
+def _answer(key: bytes, packed: bytes, payload: bytes) -> Answer:
+    headers = {name: (value or b"").decode() for name, value in outbox.unpack_headers(packed)}
+    return Answer(
+        id=UUID(headers["ce_id"]),
+        type=headers["ce_type"].split(".")[-2],
+        key=key.decode(),
+        causation_id=UUID(headers["ce_causationid"]),
+        data=json.loads(payload),
+    )
+
+
+def _record(
+    topic: Topic,
+    partition: int,
+    offset: int,
+    key: bytes | None,
+    headers: Sequence[tuple[str, bytes | None]],
+    value: bytes | None,
+) -> ConsumerRecord[bytes, bytes]:
+    return ConsumerRecord(
+        topic=topic.name,
+        partition=partition,
+        offset=offset,
+        timestamp=0,
+        timestamp_type=0,
+        key=key,
+        value=value,
+        checksum=None,
+        serialized_key_size=0,
+        serialized_value_size=0,
+        headers=tuple(headers),
+    )
+
+
+def catalogue_event(data: Model, *, name: str = "") -> Event:
+    """A state as the catalogue publishes it; the id follows from its content unless it has a name."""
+    return Event(
+        id=named(name or data.to_json().decode()),
+        source=f"urn:hub:{HUB}:catalog",
+        type=data.ce_type,
+        time=NOW,
+        key=data.key(),
+        data=data,
+    )
+
+
+def published(name: str, *, revision: int = 1, status: str = "published", zone: str = "Europe/Berlin", **rules: Any) -> OfferPublished:
+    """An offer with these rules; instant booking unless told otherwise."""
+    booking = BookingRules.model_validate_json(json.dumps({"mode": "instant"} | rules))
+    fields: dict[str, Any] = {
+        "offer_id": offer_id(name),
+        "hub_id": HUB,
+        "revision": revision,
+        "kind": "room",
+        "status": status,
+        "title": {"de": "Angebot"},
+        "description": {"de": "Ein Angebot"},
+        "time_zone": zone,
+    }
+    return OfferPublished.model_validate_json(json.dumps(fields)).model_copy(update={"booking": booking})
+
+
+def room(name: str = "room-1", *, revision: int = 1, **more: Any) -> dict[str, Any]:
+    """A unit."""
+    return {"resource_id": name, "kind": "unit", "revision": revision} | more
+
+
+def one(kind: str, *resources: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Rules with one component that these resources serve."""
+    component = {"component_id": "main", "kind": kind, "resource_ids": [r["resource_id"] for r in resources]}
+    return {"components": [component | more], "resources": list(resources)}
+
+
+def at(hours: float, *, day: int = 0) -> datetime:
+    """An instant on the day after `NOW` (10:00 Berlin is 9.0)."""
+    return datetime(2027, 3, 2, tzinfo=UTC) + timedelta(days=day, hours=hours)
+
+
+def command(
+    data: Model, request: str, *, source: str = PORTAL, time: datetime = NOW, expiry_time: datetime | None = None
+) -> Event:
+    """A command under the request id that a test calls `request`."""
+    return Event(
+        id=named(request), source=source, type=data.ce_type, time=time, key=data.key(), data=data, expiry_time=expiry_time
+    )
+
+
+def citizen(person: str, *groups: str) -> Actor:
+    """A citizen acting for themselves."""
+    return Actor(role="citizen", id=str(named(person)), groups=groups)
+
+
+def wish(offer: str, start: datetime | None, end: datetime | None = None, *, person: str = "ann", **more: Any) -> RequestBooking:
+    """A citizen's wish for an offer."""
+    fields: dict[str, Any] = {
+        "offer_id": offer_id(offer),
+        "actor": citizen(person),
+        "claimant": {"kind": "person", "person_id": named(person)},
+    }
+    if start is not None:
+        fields |= {"start": start, "end": end or start + timedelta(hours=1)}
+    return RequestBooking.model_validate(fields | more)
