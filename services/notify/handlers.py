@@ -11,14 +11,17 @@ from contracts.catalog import OfferPublished, OfferWithdrawn
 from contracts.envelope import Event
 from contracts.people import ContactSaved
 from hubkit import outbox
+from hubkit.clock import Clock
 from hubkit.db import Tx
 from hubkit.telemetry import Metrics
 from services.notify import wire
 from services.notify.domain.bookings import BookingEvent
 from services.notify.domain.letters import Fate, Letter, Outcome
+from services.notify.domain.messages import State, id_of, resend_key
 from services.notify.domain.offers import Offer
 from services.notify.domain.people import Contact
 from services.notify.domain.plan import Rules, plan
+from services.notify.domain.times import next_attempt
 from services.notify.store import copies, plans, queue, timers
 from services.notify.store.copies import OfferUpdate
 from services.notify.store.queue import Judged, Mark
@@ -27,10 +30,12 @@ Refused = Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Teller:
-    """What it takes to tell of fates: the hub they happen in, and where they are counted."""
+class House:
+    """What every handler needs of its hub: who it is, when it reminds and is silent, where time comes from, what is counted."""
 
     hub_id: str
+    rules: Rules
+    clock: Clock
     metrics: Metrics
 
     async def tell(self, tx: Tx, fates: Sequence[Fate], now: datetime) -> None:
@@ -40,7 +45,7 @@ class Teller:
             self.metrics.add("notify_messages_total", state=fate.state, kind=fate.kind, reason=fate.reason or "")
 
 
-async def take_bookings(tx: Tx, batch: Sequence[Event], rules: Rules) -> Refused:
+async def take_bookings(house: House, tx: Tx, batch: Sequence[Event], _: None) -> Refused:
     """Keep the bookings, plan what people are told, supersede what has lost its point.
 
     Idempotent by booking version and by the messages' keys. Refused are events in a time zone that does not exist.
@@ -56,7 +61,7 @@ async def take_bookings(tx: Tx, batch: Sequence[Event], rules: Rules) -> Refused
     if not events:
         return refused
     known = await copies.lock_bookings(tx, {event.booking_id for event in events})
-    planned = plan(known, events, rules)
+    planned = plan(known, events, house.rules)
     if planned.bookings:
         await copies.upsert_bookings(tx, list(planned.bookings.values()))
     if planned.superseded:
@@ -66,7 +71,7 @@ async def take_bookings(tx: Tx, batch: Sequence[Event], rules: Rules) -> Refused
     return refused
 
 
-async def take_contacts(tx: Tx, batch: Sequence[Event], teller: Teller) -> Refused:
+async def take_contacts(house: House, tx: Tx, batch: Sequence[Event], _: None) -> Refused:
     """Keep each person's last contact; a tombstone erases, for ever. Idempotent: the last state of the log wins."""
     refused: dict[int, str] = {}
     saved: dict[UUID, Contact] = {}
@@ -81,7 +86,7 @@ async def take_contacts(tx: Tx, batch: Sequence[Event], teller: Teller) -> Refus
     if gone:
         await copies.delete_people(tx, gone)
         at = max(gone.values())
-        await teller.tell(tx, await plans.suppress_erased(tx, list(gone), now=at), at)
+        await house.tell(tx, await plans.suppress_erased(tx, list(gone), now=at), at)
     erased = await copies.read_erased(tx, list(saved)) if saved else set()
     kept = [contact for person_id, contact in saved.items() if person_id not in erased]
     if kept:
@@ -90,7 +95,7 @@ async def take_contacts(tx: Tx, batch: Sequence[Event], teller: Teller) -> Refus
     return refused
 
 
-async def take_offers(tx: Tx, batch: Sequence[Event]) -> Refused:
+async def take_offers(tx: Tx, batch: Sequence[Event], _: None) -> Refused:
     """Keep each offer's highest revision; a withdrawn one keeps its texts while bookings need them."""
     updates: dict[str, OfferUpdate] = {}
     tombstones: dict[str, None] = {}
@@ -129,7 +134,7 @@ class Claim:
     copies_are_current: bool
 
 
-async def claim_messages(tx: Tx, claim: Claim, teller: Teller, now: datetime) -> list[Letter]:
+async def claim_messages(house: House, tx: Tx, claim: Claim, now: datetime) -> list[Letter]:
     """Letters to be sent next, in their order, under a lease of this process; idempotent by the claim's number.
 
     What waits for its contact or offer goes back into the queue; the wait counts only while the copies are current.
@@ -144,31 +149,73 @@ async def claim_messages(tx: Tx, claim: Claim, teller: Teller, now: datetime) ->
     )
     if waiting:
         fates = await queue.put_off_waiting(tx, waiting, now=now, counts=claim.copies_are_current)
-        await teller.tell(tx, fates, now)
+        await house.tell(tx, fates, now)
     return letters
 
 
-async def mark_sending(
-    tx: Tx, marks: Sequence[Mark], rules: Rules, teller: Teller, now: datetime
-) -> Mapping[UUID, queue.Verdict]:
+async def mark_sending(house: House, tx: Tx, marks: Sequence[Mark], now: datetime) -> Mapping[UUID, queue.Verdict]:
     """The re-check of claimed messages; verdict by message id, none for a claim that was lost. Idempotent by claim number."""
-    span = rules.quiet.around(now) if rules.quiet else None
+    span = house.rules.quiet.around(now) if house.rules.quiet else None
     judged: list[Judged] = await queue.mark_sending(tx, marks, now=now, quiet_until=span[1] if span else None)
-    await teller.tell(tx, [one.fate for one in judged if one.fate], now)
+    await house.tell(tx, [one.fate for one in judged if one.fate], now)
     return {one.message_id: one.verdict for one in judged}
 
 
-async def settle_messages(tx: Tx, outcomes: Sequence[Outcome], teller: Teller, now: datetime) -> list[Fate]:
+async def settle_messages(house: House, tx: Tx, outcomes: Sequence[Outcome], now: datetime) -> list[Fate]:
     """How claims ended; idempotent by claim number. The fates that were told."""
-    fates = await queue.settle_messages(tx, outcomes, now=now)
-    await teller.tell(tx, fates, now)
+    fates = await queue.settle_messages(tx, [_timed(outcome, now) for outcome in outcomes], now=now)
+    await house.tell(tx, fates, now)
     return fates
 
 
-async def sweep_messages(tx: Tx, teller: Teller, now: datetime) -> None:
+def _timed(outcome: Outcome, now: datetime) -> Outcome:
+    """With the instant from which it may be tried again; failed if its attempts are used up."""
+    if outcome.state is not State.SCHEDULED:
+        return outcome
+    if outcome.delay is not None:
+        return replace(outcome, next_at=now + outcome.delay)
+    if not outcome.counted:
+        return outcome
+    again = next_attempt(
+        outcome.message_id,
+        attempts=outcome.attempts + 1,
+        first_attempt_at=outcome.first_attempt_at or now,
+        now=now,
+    )
+    return replace(outcome, next_at=again) if again else replace(outcome, state=State.FAILED, reason="attempts")
+
+
+async def sweep_messages(house: House, tx: Tx, now: datetime) -> None:
     """Expired messages, lost leases, uncertain ones that are sent once more. Idempotent: the state is the guard."""
     await timers.release_claims(tx, now=now)
     fates = await timers.expire_messages(tx, now=now)
     fates += await timers.lose_sendings(tx, now=now)
     await timers.schedule_resends(tx, now=now)
-    await teller.tell(tx, fates, now)
+    await house.tell(tx, fates, now)
+
+
+async def resolve_message(house: House, tx: Tx, message_id: UUID, state: State, *, actor: str) -> bool:
+    """An operator knows what became of an uncertain message; False if it is not uncertain. Idempotent by that state."""
+    now = await house.clock.now(tx)
+    reason = "resolved" if state is State.FAILED else None
+    fate = await plans.resolve_message(tx, message_id, state=state, reason=reason, now=now)
+    if fate is None:
+        return False
+    await plans.insert_act(tx, message_id, actor=actor, act=f"resolve {state}", now=now)
+    await house.tell(tx, [fate], now)
+    return True
+
+
+async def resend_message(house: House, tx: Tx, message_id: UUID, *, actor: str) -> UUID | None:
+    """A message that did not arrive is planned once more under a key of its own; its id, None if it may have arrived.
+
+    Not idempotent: each call is a wish of its own, and the list shows how many there were.
+    """
+    found = await plans.read_resend_key(tx, message_id)
+    if found is None or found[0] not in (State.FAILED, State.MISSED):
+        return None
+    now = await house.clock.now(tx)
+    key = resend_key(found[1], found[2] + 1)
+    await plans.copy_message(tx, message_id, new_id=id_of(key), dedupe_key=key, now=now)
+    await plans.insert_act(tx, message_id, actor=actor, act="resend", now=now)
+    return id_of(key)

@@ -9,6 +9,7 @@ CLAIM_ROWS_MAX = 100  # rows of one claim: some 0.3 s of work at full speed
 RESERVED_SHARE = 10  # one send in so many is kept for the lanes behind the first
 AHEAD_SECONDS = 2.0  # as much is claimed ahead as was sent in so long: what is claimed cannot be overtaken by an answer
 POLL_SECONDS = 0.05  # due rows are looked for so often while there are none
+WAKE_SECONDS = 0.003  # between being woken and looking: the event stays set until the outbox has been looked at too
 GROUP_ROWS_MAX = 64  # marks and results that are written together; no more results may wait for a write
 WRITE_RETRY_SECONDS = 1.0  # between two attempts to write while the database is away
 DRAIN_SECONDS_MAX = 20.0  # for mails on the wire when the process is asked to stop

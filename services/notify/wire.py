@@ -107,7 +107,7 @@ def offer(data: OfferPublished | OfferWithdrawn) -> Offer:
         is_withdrawn=False,
         title=dict(data.title),
         place=_place(data.places[0]) if data.places else None,
-        is_online=data.attendance is Attendance.ONLINE,
+        is_online=data.attendance is not Attendance.ONSITE,
         online_url=data.online_url,
         visitor_notes={tag: text[: limits.NOTES_CHARACTERS_MAX] for tag, text in data.visitor_notes.items()},
         contact_email=data.contact.email if data.contact else None,

@@ -1,7 +1,7 @@
 """A claimed message with all that its text needs, and what came of sending it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.notify.domain.messages import Facts, Kind, MessageClass, State
@@ -42,7 +42,11 @@ class Letter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one claim ended. `counted`: it uses up one of the message's attempts; `reply` is what the relay said, if it spoke."""
+    """How one claim ended. `counted`: it uses up one of the message's attempts; `reply` is what the relay said, if it spoke.
+
+    A message that is scheduled again waits for `delay`, or for its back-off after a counted attempt; `attempts` and
+    `first_attempt_at` are what it had before.
+    """
 
     message_id: UUID
     claim: int
@@ -50,6 +54,9 @@ class Outcome:
     effect: Effect | None = None
     reason: str | None = None
     counted: bool = False
+    delay: timedelta | None = None
+    attempts: int = 0
+    first_attempt_at: datetime | None = None
     next_at: datetime | None = None
     reply: Reply | None = None
 

@@ -68,8 +68,6 @@ RESENT_CLASSES: Final = tuple(sorted(name for name, rules in CLASSES.items() if 
 AWAITED_OFFER_KINDS: Final = ("advice", "health")
 
 TOO_LATE: Final = "too_late"
-NO_CONTACT: Final = "no_contact"
-ERASED: Final = "erased"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

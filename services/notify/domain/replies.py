@@ -54,7 +54,6 @@ class Reply:
 
 
 _THROTTLE_LIMIT: Final = 432  # 4.3.2 of Exchange Online: too many connections or messages, at any phase
-_ENHANCED: Final = re.compile(r"([245])\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9.])", re.ASCII)
 _ADDRESS: Final = re.compile(r"[^\s<>()\[\]\"',;:]+@[^\s<>()\[\]\"',;]+")
 _UNPRINTABLE: Final = re.compile(r"[^ -~\u00a0-\u024f]+")
 
@@ -84,13 +83,7 @@ def _unexpected(phase: Phase, code: int | None) -> Effect:
 
 def ends_connection(reply: Reply) -> bool:
     """Whether the connection is of no further use: the relay closes it, or both sides may be out of step."""
-    return reply.code is None or not 250 <= reply.code < 600 or reply.code == 421 or 300 <= reply.code < 400
-
-
-def enhanced_code(reply: Reply) -> str:
-    """The status code of RFC 3463 at the beginning of the text, `5.1.1`; empty if there is none."""
-    match = _ENHANCED.match(reply.text.lstrip())
-    return match[0] if match else ""
+    return reply.code is None or reply.code == 421 or not (250 <= reply.code < 260 or 400 <= reply.code < 600)
 
 
 def masked(text: str, *, recipient: str) -> str:

@@ -60,7 +60,7 @@ def upgrade() -> None:
 
     CREATE TABLE messages (
         message_id uuid PRIMARY KEY,              -- uuid5 of dedupe_key
-        dedupe_key text NOT NULL UNIQUE,
+        dedupe_key text NOT NULL,                 -- as unique as the id that is made of it
         kind text NOT NULL,
         class text NOT NULL,
         lane smallint NOT NULL CHECK (lane BETWEEN 1 AND 5),
@@ -96,7 +96,8 @@ def upgrade() -> None:
         ended_at timestamptz,
         CHECK ((lease_until IS NULL) = (state NOT IN ('claimed', 'sending'))),
         CHECK (resend_at IS NULL OR (state = 'uncertain' AND NOT resent))
-    ) WITH (fillfactor = 60);                     -- a row changes some four times on its way: in place
+    );
+    -- A row changes state some four times, and each change touches every index that is not partial: those are few.
 
     -- The queue: each lane is read from its oldest due row.
     CREATE INDEX messages_queue ON messages (lane, next_at, message_id) WHERE state = 'scheduled';
@@ -105,7 +106,7 @@ def upgrade() -> None:
     CREATE INDEX messages_uncertain ON messages (message_id) INCLUDE (resend_at) WHERE state = 'uncertain';
     CREATE INDEX messages_booking ON messages (booking_id);
     CREATE INDEX messages_unsent_of_person ON messages (person_id) WHERE state IN ('scheduled', 'claimed');
-    CREATE INDEX messages_end ON messages ("end");
+    CREATE INDEX messages_listed ON messages (due_at DESC, message_id DESC);
     ALTER TABLE messages SET (
         autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0
     );

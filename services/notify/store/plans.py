@@ -61,7 +61,7 @@ async def insert_messages(tx: Tx, messages: Sequence[Message]) -> int:
           AS n (message_id, dedupe_key, kind, class, lane, person_id, booking_id, booking_states, offer_id, version, caused_at,
                 cause_id, start, "end", time_zone, rule, facts, state, reason, due_at, expires_at)
         ORDER BY message_id
-        ON CONFLICT (dedupe_key) DO UPDATE
+        ON CONFLICT (message_id) DO UPDATE
         SET class = excluded.class, lane = excluded.lane, booking_states = excluded.booking_states,
             offer_id = excluded.offer_id, version = excluded.version, caused_at = excluded.caused_at,
             cause_id = excluded.cause_id, start = excluded.start, "end" = excluded."end", time_zone = excluded.time_zone,
@@ -92,6 +92,64 @@ async def insert_messages(tx: Tx, messages: Sequence[Message]) -> int:
         [m.expires_at for m in messages],
     )
     return int(status.rsplit(" ", 1)[1])
+
+
+async def resolve_message(tx: Tx, message_id: UUID, *, state: State, reason: str | None, now: datetime) -> Fate | None:
+    """An uncertain message ends as an operator found out; the fate, or None if it is not uncertain any more."""
+    row = await tx.fetchrow(
+        """
+        UPDATE messages AS m
+        SET state = $2, reason = $3, resend_at = NULL, ended_at = $4
+        WHERE m.message_id = $1 AND m.state = 'uncertain'
+        RETURNING m.message_id, m.kind, m.class, m.booking_id, m.state, m.reason, m.due_at, m.attempts, m.resent,
+                  m.cause_id
+        """,
+        message_id,
+        state,
+        reason,
+        now,
+    )
+    return fate_of(row) if row else None
+
+
+async def read_resend_key(tx: Tx, message_id: UUID) -> tuple[str, str, int] | None:
+    """State, key and how often it was sent again by hand, of one message, its row locked; None if there is none."""
+    row = await tx.fetchrow(
+        """
+        SELECT m.state, m.dedupe_key,
+               (SELECT count(*) FROM messages AS r
+                WHERE r.booking_id = m.booking_id AND r.kind = m.kind AND r.dedupe_key LIKE '%/resend/%') AS again
+        FROM messages AS m
+        WHERE m.message_id = $1
+        FOR UPDATE
+        """,
+        message_id,
+    )
+    return (row["state"], row["dedupe_key"], row["again"]) if row else None
+
+
+async def copy_message(tx: Tx, message_id: UUID, *, new_id: UUID, dedupe_key: str, now: datetime) -> None:
+    """The same message as a new row under another key, due now: it goes through all checks."""
+    await tx.execute(
+        """
+        INSERT INTO messages (message_id, dedupe_key, kind, class, lane, channel, person_id, booking_id, booking_states,
+                              offer_id, version, caused_at, cause_id, start, "end", time_zone, rule, facts, state, due_at,
+                              next_at, expires_at)
+        SELECT $2, $3, kind, class, lane, channel, person_id, booking_id, booking_states, offer_id, version, caused_at,
+               cause_id, start, "end", time_zone, rule, facts, 'scheduled', $4, $4, expires_at
+        FROM messages
+        WHERE message_id = $1
+        """,
+        message_id,
+        new_id,
+        dedupe_key,
+        now,
+    )
+
+
+async def insert_act(tx: Tx, message_id: UUID, *, actor: str, act: str, now: datetime) -> None:
+    """Note what somebody did by hand."""
+    await tx.execute("INSERT INTO acts (message_id, at, actor, act) VALUES ($1, $2, $3, $4)", message_id, now, actor, act)
 
 
 async def suppress_erased(tx: Tx, person_ids: Collection[UUID], *, now: datetime) -> list[Fate]:

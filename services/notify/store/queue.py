@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
-from hubkit.db import Tx
+from hubkit.db import ReadConn, Tx
 from services.notify import limits
 from services.notify.domain.letters import Fate, Letter, Outcome
 from services.notify.domain.messages import (
@@ -102,6 +102,25 @@ LEFT JOIN bookings AS b ON b.booking_id = m.booking_id
 WHERE m.message_id = ANY ($1::uuid[])
 ORDER BY m.lane, m.next_at, m.message_id
 """
+
+
+async def is_due(conn: ReadConn, *, relay: str, now: datetime) -> bool:
+    """Whether a claim would find anything."""
+    found: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM relays AS r
+                       WHERE r.relay = $1 AND r.state = 'closed' AND (r.paused_until IS NULL OR r.paused_until <= $2))
+           AND EXISTS (SELECT
+                       FROM (VALUES (1), (2), (3), (4), (5)) AS l (lane)
+                       CROSS JOIN LATERAL (SELECT FROM messages AS m
+                                           WHERE m.state = 'scheduled' AND m.lane = l.lane AND m.next_at <= $2
+                                             AND m.expires_at > $2
+                                           LIMIT 1) AS d)
+        """,
+        relay,
+        now,
+    )
+    return found
 
 
 async def claim_messages(

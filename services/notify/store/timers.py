@@ -131,7 +131,7 @@ async def delete_old(tx: Tx, *, now: datetime) -> int:
             WITH old AS (
                 SELECT message_id
                 FROM messages
-                WHERE "end" < $1 AND state NOT IN ('scheduled', 'claimed', 'sending')
+                WHERE due_at < $1 AND "end" < $1 AND state NOT IN ('scheduled', 'claimed', 'sending')
                 LIMIT $2
             ), gone AS (
                 DELETE FROM attempts WHERE message_id IN (SELECT message_id FROM old)
