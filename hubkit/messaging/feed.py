@@ -296,7 +296,9 @@ class Feed:
     async def catch_up(self) -> None:
         """Set `caught_up` once the stored offsets of all partitions, whoever reads them, reach the log's present end."""
         name = self.bus.topic_prefix + self.topic.name
-        partitions = [TopicPartition(name, partition) for partition in range(self.topic.partitions)]
+        # The broker's word for how many there are: of one that is not there aiokafka would ask for ever.
+        there = self._kafka.partitions_for_topic(name) or range(self.topic.partitions)
+        partitions = [TopicPartition(name, partition) for partition in there]
         ends = await self._patiently(lambda: self._kafka.end_offsets(partitions))
         while not self.caught_up.is_set():
             stored = await self._patiently(self._read_offsets)
