@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from tests.tidy.source import Function, Source
 from tests.tidy.tree import Finding, Rule, Tree
 
 FUNCTION_LINES_MAX = 70
@@ -54,9 +55,15 @@ def _test_name(tree: Tree) -> Iterator[Finding]:
         if not PurePosixPath(source.path).name.startswith("test_"):
             continue
         for node in source.of(ast.FunctionDef, ast.AsyncFunctionDef):
-            if node.name.startswith("test_") and not _TEST_NAME.match(node.name):
+            if node.name.startswith("test_") and not _TEST_NAME.match(node.name) and not _is_table(source, node):
                 message = f"`{node.name}`: say `test_<what>_<circumstance>__<outcome>`"
                 yield Finding(source.path, node.lineno, "test-name", message)
+
+
+def _is_table(source: Source, function: Function) -> bool:
+    """Whether the cases come from a table or a generator: circumstance and outcome stand in its rows."""
+    called = (node.func if isinstance(node, ast.Call) else node for node in function.decorator_list)
+    return any((source.dotted(node) or "").rpartition(".")[2] in ("parametrize", "given") for node in called)
 
 
 RULES = (Rule("function", _function), Rule("file", _file), Rule("name", _name), Rule("test-name", _test_name))

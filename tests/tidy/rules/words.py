@@ -22,8 +22,9 @@ _PATHS = re.compile(
 )
 _WORDS = re.compile(
     r"\b(?:(?<!user[-_ ])(?:sub)?[a]gents?|h[e]lpers?|the i[s]sue(?! date)|i[s]sue ?#\d+|th(?:is|e) work[p]lace"
-    r"|steering r[e]po\w*|(?:coding|working|earlier|previous) s[e]ssion|the C[E]O|pl[a]n[.]md|cl[a]ude|anth[r]opic|ope[n]ai|chat-?g[p]t"
-    r"|cop[i]lot|large language m[o]dels?|AI[- ][a]ssist\w*|generated (?:by|with) A[I]|co-auth[o]red-by)\b",
+    r"|steering r[e]po\w*|(?:coding|working|earlier|previous) s[e]ssion|the C[E]O|pl[a]n[.]md"
+    r"|cl[a]ude|anth[r]opic|ope[n]ai|chat-?g[p]t|cop[i]lot|large language m[o]dels?|AI[- ][a]ssist\w*"
+    r"|generated (?:by|with) A[I]|co-auth[o]red-by)\b",
     re.IGNORECASE,
 )
 _UNFINISHED = re.compile(
