@@ -20,7 +20,6 @@ from contracts.envelope.values import INSTANT_PATTERN, READER, UUID_PATTERN, par
 if TYPE_CHECKING:
     from contracts.topics import Topic
 
-REQUIRED: Final = ("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time")
 SOURCE_LENGTH_MAX: Final = 200
 TYPE_LENGTH_MAX: Final = 200
 TRACE_LENGTH_MAX: Final = 1024
@@ -51,18 +50,29 @@ def parse(topic: "Topic", headers: Mapping[str, str], key: str | None, value: by
 
     Without a `key` (HTTP has none) it is the one that the body gives, empty if that is not valid.
     """
+    # The common path is written out: each call less is a tenth of a microsecond of some nine (November 2026).
     try:
-        specversion, id_text, source, ce_type, time_text = [headers[name] for name in REQUIRED]
+        specversion = headers["ce_specversion"]
+        id_text = headers["ce_id"]
+        source = headers["ce_source"]
+        ce_type = headers["ce_type"]
+        time_text = headers["ce_time"]
     except KeyError as exc:
         raise BadRecord(f"missing_{exc.args[0][3:]}") from None
     if specversion != "1.0":
         raise BadRecord("bad_specversion")
-    event_id = _uuid("id", id_text)
+    try:
+        event_id = _read_uuid(id_text)
+    except ValidationError:
+        raise BadRecord("bad_id") from None
     check_source(source)
     model = topic.by_type.get(ce_type)
     if model is None and (len(ce_type) > TYPE_LENGTH_MAX or not _is_printable(ce_type)):
         raise BadRecord("bad_type")
-    time = _instant("time", time_text)
+    try:
+        time = _read_instant(time_text)
+    except ValidationError:  # also 31 June, 25 o'clock
+        raise BadRecord("bad_time") from None
     causation_id = expiry_time = traceparent = tracestate = None
     if (text := headers.get("content-type")) is not None and text != "application/json" and not _is_json_type(text):
         raise BadRecord("bad_datacontenttype")
@@ -72,7 +82,22 @@ def parse(topic: "Topic", headers: Mapping[str, str], key: str | None, value: by
         expiry_time = _instant("expirytime", text)
     if (text := headers.get("traceparent")) is not None:
         traceparent, tracestate = _trace(text, headers.get("tracestate"))
-    data, problems = _body(topic, model, value)
+
+    data: Model | None = None
+    problems: tuple[str, ...] = ()
+    if value is None:
+        if not topic.tombstones:
+            raise BadRecord("null_value")
+    elif model is None:
+        raise BadRecord("unknown_type")
+    else:
+        # One capital letter is found in a tenth of the time of a word.
+        if (b"N" in value and b"NaN" in value) or (b"I" in value and b"Infinity" in value):
+            _refuse_constants(value)
+        try:
+            data = model.__pydantic_validator__.validate_json(value, extra="ignore", context=READER)
+        except ValidationError as exc:
+            data, problems = _read_again(topic, model, value, exc.errors(include_url=False, include_input=False))
     if key is None:
         key = "" if data is None else data.key()
     elif data is not None and data.key_is_binding and data.key() != key:
@@ -114,29 +139,6 @@ def _trace(traceparent: str, tracestate: str | None) -> tuple[str | None, str | 
     return traceparent, tracestate
 
 
-def _body(topic: "Topic", model: type[Model] | None, value: bytes | None) -> tuple[Model | None, tuple[str, ...]]:
-    """The model, or on topics that answer it what is wrong with the body; a tombstone is neither, whatever its type is."""
-    if value is None:
-        if not topic.tombstones:
-            raise BadRecord("null_value")
-        return None, ()
-    if model is None:
-        raise BadRecord("unknown_type")
-    # One capital letter is found in a tenth of the time of a word.
-    if (b"N" in value and b"NaN" in value) or (b"I" in value and b"Infinity" in value):
-        _refuse_constants(value)
-    data: Model | None
-    try:
-        data = model.__pydantic_validator__.validate_json(value, extra="ignore", context=READER)
-    except ValidationError as exc:
-        data, problems = _read_again(model, value, exc.errors(include_url=False, include_input=False))
-    if data is None:
-        if topic.answers_invalid:
-            return None, problems
-        raise BadRecord("schema", " ".join(problems))
-    return data, ()
-
-
 def _refuse_constants(value: bytes) -> None:
     """pydantic's parser takes NaN and Infinity where a field is ignored; JSON has no such values."""
     try:
@@ -149,19 +151,27 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def _read_again(model: type[Model], value: bytes, errors: list[ErrorDetails]) -> tuple[Model | None, tuple[str, ...]]:
-    """Null reads as absent: take the nulls out and try once more, else say what is wrong. Good records seldom come here."""
+def _read_again(
+    topic: "Topic", model: type[Model], value: bytes, errors: list[ErrorDetails]
+) -> tuple[Model | None, tuple[str, ...]]:
+    """Null reads as absent: take the nulls out and try once more. Good records seldom come here.
+
+    What then still fails is answered where the topic does that, else it is a bad record.
+    """
     if errors[0]["type"] == "json_invalid":
-        raise BadRecord("bad_json")
+        raise BadRecord("bad_json") from None
     body = json.loads(value, object_hook=_without_nulls)
     if not isinstance(body, dict):
-        raise BadRecord("bad_json", "not an object")
+        raise BadRecord("bad_json", "not an object") from None
     if b"null" in value:
         try:
             return model.model_validate_json(json.dumps(body), extra="ignore", context=READER), ()
         except ValidationError as exc:
             errors = exc.errors(include_url=False, include_input=False)
-    return None, problems_of(errors, body)
+    problems = problems_of(errors, body)
+    if not topic.answers_invalid:
+        raise BadRecord("schema", " ".join(problems)) from None
+    return None, problems
 
 
 def _without_nulls(members: dict[str, object]) -> dict[str, object]:
