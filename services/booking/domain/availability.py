@@ -79,7 +79,7 @@ def next_start(
     length = end - start
     last = start + NEXT_START_WITHIN
     tried: set[datetime] = set()
-    for edge in sorted(set(_edges(offer, wish, start, last + length, occupancy))):
+    for edge in sorted(set(_edges(offer, wish, start, last + length, occupancy, now))):
         if not start < edge <= last or len(tried) >= NEXT_START_TRIES_MAX:
             continue
         for moment in _on_grid_from(offer, edge):
@@ -154,11 +154,12 @@ def _only_off_grid(answer: Placement | Reasons) -> bool:
     return isinstance(answer, Reasons) and Reason.OFF_GRID in {why.code for why in answer.items}
 
 
-def _edges(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: Occupancy) -> Iterator[datetime]:
+def _edges(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: Occupancy, now: datetime) -> Iterator[datetime]:
     """Where something may begin to be free: every left edge of the set of good starts is among them.
 
     Local midnights are, as limits per day begin anew there.
     """
+    yield reach(offer, now)[0]
     day = local_date(low, offer.where) + DAY
     while midnight(day, offer.where) < high:
         yield midnight(day, offer.where)
@@ -193,7 +194,7 @@ def _starts(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: 
     if low >= high:
         return
     if offer.grid is None:
-        yield from sorted({edge for edge in (low, *_edges(offer, wish, low, high, occupancy)) if low <= edge < high})
+        yield from sorted({edge for edge in (low, *_edges(offer, wish, low, high, occupancy, now)) if low <= edge < high})
         return
     open_spans: Iterable[Span] = ((low, high),) if offer.opening is None else offer.opening.spans(low, high)
     for start, end in open_spans:
@@ -211,9 +212,8 @@ def _sessions(
         if start is None or end is None or not resource.scheduled or not low <= start < high:
             continue
         left = (resource.capacity or 0) - occupancy.sessions[resource.resource_id].taken
-        wanted = wish._replace(duration=None)
-        if len(session.resources) > 1:
-            wanted = wanted._replace(choices={**(wish.choices or {}), session.component_id: resource.resource_id})
+        choices = {**(wish.choices or {}), session.component_id: resource.resource_id}
+        wanted = wish._replace(duration=None, choices=choices, undecided=True)
         answer = evaluate(offer, wanted, occupancy, now)
         yield FreeSession(resource.resource_id, start, end, max(0, left), isinstance(answer, Placement))
 

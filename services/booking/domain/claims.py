@@ -52,8 +52,8 @@ class Wish(NamedTuple):
     """What is asked for. Times are instants or local times without offset; a wish for a session has none.
 
     `groups` None: it is not known who asks, so groups are not looked at. `person_id`: whose limits count, None = nobody's.
-    `unserved` is true for a wish that this release does not decide (`served.py`). `undecided`: a question that leaves open
-    which resource it will name, where one has to be named.
+    `unserved` is true for a wish that this release does not decide (`served.py`). `undecided`: a question, which may leave open
+    what a request has to name, or name what a request may not.
     """
 
     start: datetime | None

@@ -70,8 +70,8 @@ def malformed(offer: Offer, wish: Wish, parts: Sequence[Component]) -> tuple[str
         detail += [_pointer("/choices", name) for name in wish.choices if name not in taken]
     for part in parts:
         named = wish.choice(part.component_id) is not None
-        due = part.choose is Choose.NAMED and len(part.resources) > 1 and not wish.undecided
-        if named if part.choose is Choose.ANY else due and not named:
+        due = part.choose is Choose.NAMED and len(part.resources) > 1
+        if not wish.undecided and (named if part.choose is Choose.ANY else due and not named):
             detail.append(_pointer("/choices", part.component_id))
     return tuple(detail)
 
