@@ -18,10 +18,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 def normal_tag(tag: str) -> str | None:
     """The tag as this house writes it, or none if it is no BCP 47 tag."""
+    if tag.lower() in _SIMPLE_ALIASES:  # one of them is too long a subtag to be a tag at all
+        return SIMPLE
     if _TAG.fullmatch(tag) is None:
         return None
-    if tag.lower() in _SIMPLE_ALIASES:
-        return SIMPLE
     language, *rest = tag.split("-")
     parts = [language.lower()]
     for part in rest:

@@ -12,6 +12,7 @@ _HEADINGS = {"h1": "## ", "h2": "## ", "h3": "### ", "h4": "#### ", "h5": "#### 
 _MARKS = {"strong": "**", "b": "**", "em": "*", "i": "*"}
 _LOOKS_LIKE_HTML = re.compile(r"<(?:p|br|div|span|ul|ol|li|a|b|i|strong|em|h[1-6]|table|html|body)\b[^>]*>", re.IGNORECASE)
 _RAW_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_LINE_END = re.compile(r"(?<=[^\s])\n(?=[^\s\-*+#>])")  # two blanks keep it: a plain text's lines are meant
 _IMAGE = re.compile(r"!\[")
 DEPTH_MAX = 64  # of nested silent elements; deeper ones stay silent too
 
@@ -68,6 +69,7 @@ def commonmark(text: str) -> str:
         text = re.sub(r" +\n", "\n", "".join(reader.parts))
     lines = [line.strip() for line in clean(text).split("\n")]
     joined = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    joined = _LINE_END.sub("  \n", joined)
     return _IMAGE.sub("[", _RAW_TAG.sub("&lt;", joined))
 
 

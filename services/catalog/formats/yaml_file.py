@@ -46,7 +46,11 @@ def read_yaml(data: bytes) -> tuple[Json, Mapping[Path, int]]:
     except UnicodeDecodeError as exc:
         raise BadYaml(f"byte {exc.start}: the file is not UTF-8") from exc
     try:
+        depth = 0
         for event in yaml.parse(text, Loader=_Loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > JSON_DEPTH_MAX:  # what follows calls itself once per level
+                raise BadYaml("the file is nested too deeply")
             if getattr(event, "anchor", None) is not None or getattr(event, "tag", None) is not None:
                 line = event.start_mark.line + 1 if event.start_mark else 1
                 raise BadYaml(f"line {line}: anchors, aliases and tags are not read")
@@ -63,8 +67,6 @@ def read_yaml(data: bytes) -> tuple[Json, Mapping[Path, int]]:
 def _value(node: yaml.Node, path: Path, lines: dict[Path, int]) -> Json:
     line = node.start_mark.line + 1
     lines[path] = line
-    if len(path) > JSON_DEPTH_MAX:
-        raise BadYaml(f"line {line}: nested too deeply")
     if isinstance(node, yaml.MappingNode):
         found: dict[str, Json] = {}
         for key_node, value_node in node.value:

@@ -23,7 +23,7 @@ from services.catalog.domain.imported import (
 )
 from services.catalog.domain.occurrences import offer_uuid
 from services.catalog.domain.rows import OfferRow, OfferWrite
-from services.catalog.formats.hub_file import offer_id_of
+from services.catalog.formats.hub_reading import offer_id_of
 from services.catalog.handlers import steps
 from services.catalog.handlers.imports.hub import publish_saved, schedule_rows
 from services.catalog.handlers.publishing import Actor

@@ -10,7 +10,7 @@ from services.catalog.domain import life
 from services.catalog.domain.entities import Offer
 from services.catalog.domain.imported import ImportSource, Note, Outcome, Report
 from services.catalog.domain.rows import EntityKind, EntityWrite, OfferRow, OfferWrite
-from services.catalog.formats.hub_file import Hub, OfferRecord
+from services.catalog.formats.hub_reading import Hub, OfferRecord
 from services.catalog.handlers import steps, timers
 from services.catalog.handlers.entities import Entity, Touched, document_of, id_of, publish_again, touch
 from services.catalog.handlers.publishing import Actor

@@ -1,0 +1,1 @@
+"""Rules of the catalogue as tables and properties: no input or output."""
