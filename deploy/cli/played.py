@@ -70,7 +70,7 @@ def _throw_away_hub() -> Iterator[Hub]:
     place = Path(tempfile.mkdtemp(prefix="hubnetz-demo-"))
     place.chmod(0o755)
     folder = DataFolder(place / "hub")
-    command = [sys.executable, "-m", "deploy.cli", "up", "--quiet", "--data", str(folder.path)]
+    command = [sys.executable, "-m", "deploy.cli", "up", "--throw-away", "--data", str(folder.path)]
     # A session of its own: Ctrl-C reaches us, and we stop it in order.
     child = subprocess.Popen(  # noqa: S603 - our own command
         [*command, "--until-gone", str(os.getpid())], stdin=subprocess.DEVNULL, start_new_session=True
@@ -143,8 +143,7 @@ def _fill_and_play(hub: Hub, *, seed: int, visitors: int) -> bool:
 def _told(report: Mapping[str, Any]) -> str:
     """The catalogue's report in a few words."""
     masked = len({row["position"] for row in report["rows"] if row["code"] == "masked"})
-    read = sum(report["records"].values())
-    return f"{report['published']} published of {read}" + (f", people masked in {masked}" if masked else "")
+    return f"{report['published']} published" + (f", people masked in {masked}" if masked else "")
 
 
 def _invite(hub: Hub) -> None:

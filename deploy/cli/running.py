@@ -37,7 +37,7 @@ def up(
     hub_id: Annotated[str, typer.Option(help="id of a new hub")] = hubs.DEFAULT_ID,
     hub_name: Annotated[str, typer.Option(help="name of a new hub")] = hubs.DEFAULT_NAME,
     detach: Annotated[bool, typer.Option("--detach", help="run in the background")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", hidden=True)] = False,
+    throw_away: Annotated[bool, typer.Option("--throw-away", hidden=True)] = False,
     until_gone: Annotated[int | None, typer.Option("--until-gone", hidden=True)] = None,
 ) -> None:
     """Start the hub of the data folder and keep it running; its data stay."""
@@ -48,12 +48,12 @@ def up(
     try:
         with running(folder, wanted=servers.alive(until_gone)) as supervisor:
             say.headline(f"Hub {hub_id} in {folder.path}")
-            hub = stack.start(supervisor, stack.identity(folder, hub_id=hub_id, hub_name=hub_name))
-            if not quiet:
+            hub = stack.start(supervisor, stack.identity(folder, hub_id=hub_id, hub_name=hub_name), small=throw_away)
+            if not throw_away:
                 _greet(hub)
             supervisor.run()
     except Stopped:
-        if not quiet:
+        if not throw_away:
             say.line("Stopped; the data stay.")
 
 

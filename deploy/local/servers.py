@@ -63,28 +63,28 @@ class Starting(Generic[Server]):
         self.supervisor.wait(child, ready, seconds=seconds, what=what)
 
 
-def begin_postgres(supervisor: Supervisor, *, throw_away: bool = False) -> Starting[Postgres]:
+def begin_postgres(supervisor: Supervisor, *, durable: bool = True) -> Starting[Postgres]:
     """Start the database server on the port of last time, if that is free; the cluster exists."""
     folder = supervisor.folder
-    server = Postgres(folder, free_port(_last_ports(folder).get("postgres")), durable=not throw_away)
-    again = partial(_other_postgres, folder, throw_away)
+    server = Postgres(folder, free_port(_last_ports(folder).get("postgres")), durable=durable)
+    again = partial(_other_postgres, folder, durable)
     return Starting(supervisor, server, _keep(supervisor, server), again)
 
 
-def begin_kafka(supervisor: Supervisor, *, throw_away: bool = False) -> Starting[Kafka]:
+def begin_kafka(supervisor: Supervisor, *, small: bool = False) -> Starting[Kafka]:
     """Start the broker on the port of last time, if that is free; the folder is formatted."""
     folder = supervisor.folder
-    node = Kafka(folder, free_port(_last_ports(folder).get("kafka")), free_port(), small=throw_away)
-    again = partial(_other_kafka, folder, throw_away)
+    node = Kafka(folder, free_port(_last_ports(folder).get("kafka")), free_port(), small=small)
+    again = partial(_other_kafka, folder, small)
     return Starting(supervisor, node, _keep(supervisor, node), again)
 
 
-def _other_postgres(folder: DataFolder, throw_away: bool) -> Postgres:
-    return Postgres(folder, free_port(), durable=not throw_away)
+def _other_postgres(folder: DataFolder, durable: bool) -> Postgres:
+    return Postgres(folder, free_port(), durable=durable)
 
 
-def _other_kafka(folder: DataFolder, throw_away: bool) -> Kafka:
-    return Kafka(folder, free_port(), free_port(), small=throw_away)
+def _other_kafka(folder: DataFolder, small: bool) -> Kafka:
+    return Kafka(folder, free_port(), free_port(), small=small)
 
 
 def _keep(supervisor: Supervisor, server: Kafka | Postgres) -> Child:
@@ -93,16 +93,16 @@ def _keep(supervisor: Supervisor, server: Kafka | Postgres) -> Child:
     return supervisor.keep(server.spec())
 
 
-def make(supervisor: Supervisor, *, kafka: bool = True, postgres: bool = True, throw_away: bool = False) -> None:
+def make(supervisor: Supervisor, *, kafka: bool = True, postgres: bool = True, durable: bool = True) -> None:
     """Fetch what is not in the cache; format the broker's folder and make the database cluster if they are missing."""
     folder = supervisor.folder
     jobs: list[tuple[Spec, Callable[[], None]]] = []
     if postgres:
-        server = Postgres(folder, 0, durable=not throw_away)
+        server = Postgres(folder, 0, durable=durable)
         if initdb := server.initdb_spec():
             jobs.append((initdb, server.adopt))
     if kafka:
-        node = Kafka(folder, 0, 0, small=throw_away)
+        node = Kafka(folder, 0, 0)
         node.write_settings()
         if formatting := node.format_spec():
             jobs.append((formatting, lambda: None))
@@ -142,10 +142,10 @@ def main(arguments: list[str]) -> int:
     chosen = parser.parse_args(arguments)
     try:
         with running(DataFolder(placed(chosen.folder)), wanted=alive(chosen.until_gone)) as supervisor:
-            make(supervisor, throw_away=chosen.throw_away)
+            make(supervisor, durable=not chosen.throw_away)
             with say.step("PostgreSQL and Kafka answer"):
-                starting = begin_postgres(supervisor, throw_away=chosen.throw_away)
-                node = begin_kafka(supervisor, throw_away=chosen.throw_away).wait()
+                starting = begin_postgres(supervisor, durable=not chosen.throw_away)
+                node = begin_kafka(supervisor, small=chosen.throw_away).wait()
                 server = starting.wait()
             sys.stdout.write(f"export HUBNETZ_TEST_KAFKA={node.address}\n")
             sys.stdout.write(f"export HUBNETZ_TEST_POSTGRES={server.dsn()}\n")

@@ -41,8 +41,11 @@ def identity(folder: DataFolder, *, hub_id: str, hub_name: str) -> Wanted:
     return Wanted(hub_id=noted["hub_id"], hub_name=noted["hub_name"])
 
 
-def start(supervisor: Supervisor, wanted: Wanted) -> Hub:
-    """Start everything; on return all services are ready. An address in the environment replaces the child process."""
+def start(supervisor: Supervisor, wanted: Wanted, *, small: bool = False) -> Hub:
+    """Start everything; on return all services are ready. An address in the environment replaces the child process.
+
+    `small`: the broker starts quickly and is not meant to live long; nothing else differs.
+    """
     kafka, postgres = os.environ.get(_KAFKA), os.environ.get(_POSTGRES)
     security = os.environ.get("HUBNETZ_KAFKA_SECURITY") if kafka else "plaintext-internal"
     if kafka and security != "plaintext-internal":
@@ -53,7 +56,7 @@ def start(supervisor: Supervisor, wanted: Wanted) -> Hub:
         )
     servers.make(supervisor, kafka=not kafka, postgres=not postgres)
     database = None if postgres else servers.begin_postgres(supervisor)
-    broker = None if kafka else servers.begin_kafka(supervisor)
+    broker = None if kafka else servers.begin_kafka(supervisor, small=small)
     if database:
         with say.step("PostgreSQL answers"):
             postgres = database.wait().dsn()

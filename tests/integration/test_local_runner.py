@@ -195,10 +195,10 @@ def test_process_that_the_pair_lives_with_ends__the_pair_ends(place: Path, nest:
 
 def test_port_taken_in_the_last_moment__another_one(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, running(DataFolder(place / "hub")) as supervisor:
-        servers.make(supervisor, kafka=False, throw_away=True)
+        servers.make(supervisor, kafka=False, durable=False)
         offered = [taken.getsockname()[1]]
         monkeypatch.setattr(servers, "free_port", lambda preferred=None: offered.pop() if offered else free_port())
-        server = servers.begin_postgres(supervisor, throw_away=True).wait()
+        server = servers.begin_postgres(supervisor, durable=False).wait()
         assert server.port != taken.getsockname()[1]
         assert "Address already in use" in server.log.read_text()
 
