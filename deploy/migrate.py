@@ -30,9 +30,9 @@ async def migrate(admin_dsn: str, *, service: str, password: str, database: str 
         await admin.execute("SELECT pg_advisory_lock($1)", _JOB_LOCK)
         await _role(admin, service, password)
         await _database(admin, name, owner=service)
+        await _extensions(dsn_for(admin_dsn, database=name))
     finally:
         await admin.close()  # and with the session goes the lock
-    await _extensions(dsn_for(admin_dsn, database=name))
     from hubkit import migrations  # Alembic takes 0.4 s to load, and the runner imports this module for its names
 
     dsn = dsn_for(admin_dsn, database=name, role=service, password=password)
@@ -46,6 +46,7 @@ _CREATE_ROLE: Final = (
 )
 _ALTER_ROLE: Final = "SELECT format('ALTER ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD %L', $1::text, $2::text)"
 _CREATE_DATABASE: Final = "SELECT format('CREATE DATABASE %I OWNER %I', $1::text, $2::text)"
+_ALTER_DATABASE: Final = "SELECT format('ALTER DATABASE %I OWNER TO %I', $1::text, $2::text)"
 _REVOKE_CONNECT: Final = "SELECT format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', $1::text)"
 _CREATE_EXTENSION: Final = "SELECT format('CREATE EXTENSION IF NOT EXISTS %I', $1::text)"
 
@@ -57,9 +58,9 @@ async def _role(admin: asyncpg.Connection, role: str, password: str) -> None:
 
 
 async def _database(admin: asyncpg.Connection, name: str, *, owner: str) -> None:
-    """Make the database if it is missing; nobody but its owner may connect."""
-    if not await admin.fetchval("SELECT count(*) FROM pg_database WHERE datname = $1", name):
-        await admin.execute(await admin.fetchval(_CREATE_DATABASE, name, owner))
+    """Make the database if it is missing; it is its service's, and nobody else may connect."""
+    known = await admin.fetchval("SELECT count(*) FROM pg_database WHERE datname = $1", name)
+    await admin.execute(await admin.fetchval(_ALTER_DATABASE if known else _CREATE_DATABASE, name, owner))
     await admin.execute(await admin.fetchval(_REVOKE_CONNECT, name))
 
 

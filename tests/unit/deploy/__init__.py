@@ -1,0 +1,1 @@
+"""Rules of the demo and of the bootstrap."""
