@@ -14,11 +14,11 @@ QUERIES: Final = {
             SELECT lower(occupied) < max(upper(occupied)) OVER (
                 PARTITION BY unit_no ORDER BY lower(occupied), upper(occupied), booking_id
                 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-            ) AS overlaps
+            ) AS meets_one
             FROM allocations
             WHERE blocking AND unit_no IS NOT NULL AND upper(occupied) > $1
         ) AS u
-        WHERE overlaps
+        WHERE meets_one
         """,
     # Places of a session above what it has and what staff tolerate.
     "oversold_session": """
@@ -57,7 +57,7 @@ QUERIES: Final = {
         JOIN resources AS r ON r.resource_id = swept.resource_id
         WHERE swept.level > r.capacity + r.tolerated
         """,
-    # A claim that blocks although its booking does not, or the other way round.
+    # A claim that blocks although its booking does not, or that has none.
     "blocking_differs": """
         SELECT count(*)
         FROM allocations AS a
@@ -77,7 +77,7 @@ QUERIES: Final = {
     "booking_missing": """
         SELECT count(*)
         FROM requests AS q
-        WHERE q.command = 'RequestBooking' AND q.version IS NOT NULL AND q.decided_at > $1 - interval '1 day'
+        WHERE q.command = 'RequestBooking' AND q.version IS NOT NULL AND q.decided_at > $1
           AND NOT EXISTS (SELECT FROM bookings AS b WHERE b.booking_id = q.booking_id)
         """,
 }

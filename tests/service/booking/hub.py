@@ -4,17 +4,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
 from aiokafka import ConsumerRecord
 
 from contracts import topics
-from contracts.booking import RequestBooking
+from contracts.booking import CancelBooking, RequestBooking
 from contracts.booking.commands import Actor
-from contracts.booking.rules import BookingRules
 from contracts.catalog import OfferPublished
-from contracts.envelope import Event, Model, encode
+from contracts.envelope import Event, Model, Part, encode
 from contracts.topics import Topic
 from hubkit import db, outbox
 from hubkit.clock import FixedClock
@@ -23,6 +22,9 @@ from hubkit.telemetry import Metrics
 from services.booking import worker
 from services.booking.domain.codes import Role
 from services.booking.handlers.house import House
+from services.booking.store import invariants
+
+M = TypeVar("M", bound=Part)
 
 HUB = "nord"
 PORTAL = f"urn:hub:{HUB}:portal"
@@ -113,6 +115,16 @@ class Hub:
             )
         return [_answer(row["key"], row["headers"], row["payload"]) for row in rows]
 
+    async def dead_letters(self) -> list[str]:
+        """Reasons of all records that were set aside, in their order."""
+        return [row["reason"] for row in await self.fetch("SELECT reason FROM dead_letters ORDER BY created_at, record_offset")]
+
+    async def violations(self) -> dict[str, int]:
+        """What the invariant check finds in everything ever booked, without the kinds that find nothing."""
+        async with db.reading(self.pool) as conn:
+            found = await invariants.count_violations(conn, datetime(1, 1, 1, tzinfo=UTC))
+        return {kind: number for kind, number in found.items() if number}
+
     async def fetch(self, query: str, *arguments: object) -> list[Any]:
         """Rows, for looking at state."""
         async with db.reading(self.pool) as conn:
@@ -165,20 +177,22 @@ def catalogue_event(data: Model, *, name: str = "") -> Event:
     )
 
 
-def published(name: str, *, revision: int = 1, status: str = "published", zone: str = "Europe/Berlin", **rules: Any) -> OfferPublished:
+def published(
+    name: str, *, revision: int = 1, status: str = "published", zone: str = "Europe/Berlin", **rules: Any
+) -> OfferPublished:
     """An offer with these rules; instant booking unless told otherwise."""
-    booking = BookingRules.model_validate_json(json.dumps({"mode": "instant"} | rules))
-    fields: dict[str, Any] = {
-        "offer_id": offer_id(name),
-        "hub_id": HUB,
-        "revision": revision,
-        "kind": "room",
-        "status": status,
-        "title": {"de": "Angebot"},
-        "description": {"de": "Ein Angebot"},
-        "time_zone": zone,
-    }
-    return OfferPublished.model_validate_json(json.dumps(fields)).model_copy(update={"booking": booking})
+    return made(
+        OfferPublished,
+        offer_id=offer_id(name),
+        hub_id=HUB,
+        revision=revision,
+        kind="room",
+        status=status,
+        title={"de": "Angebot"},
+        description={"de": "Ein Angebot"},
+        time_zone=zone,
+        booking={"mode": "instant"} | rules,
+    )
 
 
 def room(name: str = "room-1", *, revision: int = 1, **more: Any) -> dict[str, Any]:
@@ -206,13 +220,42 @@ def command(
     )
 
 
+def made(model: type[M], **fields: Any) -> M:
+    """A message from plain values, read as it would arrive."""
+    return model.model_validate_json(json.dumps(fields, default=_plain))
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.model_dump(mode="json") if isinstance(value, Part) else str(value)
+
+
+def cancel(offer: str, booking: UUID, *, person: str = "ann", **more: Any) -> CancelBooking:
+    """A citizen gives up a booking."""
+    fields = {"offer_id": offer_id(offer), "actor": citizen(person), "booking_id": booking}
+    return made(CancelBooking, **fields | more)
+
+
+def booked(request: str) -> UUID:
+    """The id of the booking that a request led to (booking.md §2)."""
+    return uuid5(named(request), "booking/0")
+
+
 def citizen(person: str, *groups: str) -> Actor:
     """A citizen acting for themselves."""
-    return Actor(role="citizen", id=str(named(person)), groups=groups)
+    return made(Actor, role="citizen", id=named(person), groups=groups)
 
 
-def wish(offer: str, start: datetime | None, end: datetime | None = None, *, person: str = "ann", **more: Any) -> RequestBooking:
-    """A citizen's wish for an offer."""
+def staff() -> Actor:
+    """Somebody of the house."""
+    return made(Actor, role="staff", id="staff-1")
+
+
+def wish(
+    offer: str, start: datetime | None, end: datetime | None = None, *, person: str = "ann", **more: Any
+) -> RequestBooking:
+    """A citizen's wish for an offer, of one hour unless an end is given."""
     fields: dict[str, Any] = {
         "offer_id": offer_id(offer),
         "actor": citizen(person),
@@ -220,4 +263,4 @@ def wish(offer: str, start: datetime | None, end: datetime | None = None, *, per
     }
     if start is not None:
         fields |= {"start": start, "end": end or start + timedelta(hours=1)}
-    return RequestBooking.model_validate(fields | more)
+    return made(RequestBooking, **fields | more)
