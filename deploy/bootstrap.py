@@ -21,6 +21,10 @@ ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
+LOCK_IMAGE = ROOT / "requirements-image.lock"
+LOCK_BUILD = ROOT / "requirements-build.lock"
+# What the image needs of the extra `local`: the mail sink. Broker, database and Java have images of their own.
+IMAGE_ALSO = "aiosmtpd"
 LEVELS_FAST = ("unit", "contracts", "tidy")
 LEVELS_WITH_SERVERS = ("service", "integration")
 HELP = """\
@@ -32,7 +36,7 @@ check   ruff, mypy, import contracts, schemas: no server needed
 test    check, then all tests against the real broker and database
 chaos   kills, pauses and cuts (minutes)
 bench   benchmarks on a hub of its own
-lock    renews requirements.lock (maintainers)
+lock    renews the three locks (maintainers)
 clean   removes .venv, .tools and caches; asks before .hubnetz/
 """
 # What pip is told about where packages come from, as uv wants to hear it.
@@ -64,9 +68,11 @@ def done(what: str, began: float, grown: int) -> None:
     say(f"  {what:<42} {grown / 1e6:>19.1f} MB {time.monotonic() - began:6.1f} s")
 
 
-def run(command: list[str], *, remedy: str, env: dict[str, str] | None = None) -> None:
-    """Run a step quietly; its output is shown only if it fails."""
-    ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)  # noqa: S603
+def run(command: list[str], *, remedy: str, env: dict[str, str] | None = None, text: str = "") -> None:
+    """Run a step quietly, with `text` as its input; its output is shown only if it fails."""
+    ended = subprocess.run(  # noqa: S603
+        command, cwd=ROOT, env=env, input=text, capture_output=True, text=True, check=False
+    )
     if ended.returncode:
         raise Failed(f"{' '.join(command[:6])} ... failed:\n{ended.stdout}{ended.stderr}\n  try: {remedy}")
 
@@ -194,15 +200,19 @@ def test(python: Path) -> None:
 
 
 def lock() -> None:
-    """Renew the lock with the pinned uv; on all platforms, development included."""
+    """Renew the locks with the pinned uv, for all platforms: everything; of that what the image holds; what builds a wheel."""
+    import tomllib
+
     check_python()
-    uv = bring_uv()
-    form = ["--universal", "--generate-hashes", "--python-version", "3.11", "--no-header", "--no-annotate"]
-    run(
-        [str(uv), "pip", "compile", *form, "--all-extras", "--group", "dev", "--upgrade", "pyproject.toml", "-o", str(LOCK)],
-        env=uv_environment(),
-        remedy="read the resolver's words above",
-    )
+    form = ["--universal", "--generate-hashes", "--python-version", "3.11", "--no-header", "--no-annotate", "--upgrade"]
+    compile_lock = [str(bring_uv()), "pip", "compile", *form]
+    env, remedy = uv_environment(), "read the resolver's words above"
+    builds = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+    everything = ["--all-extras", "--group", "dev", "pyproject.toml"]
+    run([*compile_lock, *everything, "-o", str(LOCK)], env=env, remedy=remedy)
+    same = ["-c", str(LOCK)]  # of each package the version that was tested
+    run([*compile_lock, "pyproject.toml", "-", *same, "-o", str(LOCK_IMAGE)], env=env, remedy=remedy, text=IMAGE_ALSO)
+    run([*compile_lock, "-", "-o", str(LOCK_BUILD)], env=env, remedy=remedy, text="\n".join(builds))
 
 
 def clean() -> None:
