@@ -10,7 +10,9 @@ RESERVED_SHARE = 10  # one send in so many is kept for the lanes behind the firs
 AHEAD_SECONDS = 2.0  # as much is claimed ahead as was sent in so long: what is claimed cannot be overtaken by an answer
 POLL_SECONDS = 0.05  # due rows are looked for so often while there are none
 WAKE_SECONDS = 0.003  # between being woken and looking: the event stays set until the outbox has been looked at too
-GROUP_ROWS_MAX = 64  # marks and results that are written together; no more results may wait for a write
+GROUP_ROWS_MAX = 64  # marks or results that are written together; no more results may wait for a write
+GATHER_MARKS_SECONDS = 0.001  # a line waits for its mark
+GATHER_RESULTS_SECONDS = 0.02  # nobody waits for a result
 WRITE_RETRY_SECONDS = 1.0  # between two attempts to write while the database is away
 DRAIN_SECONDS_MAX = 20.0  # for mails on the wire when the process is asked to stop
 

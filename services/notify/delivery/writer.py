@@ -1,24 +1,29 @@
-"""The group writer: marks and results of all connections in one transaction each time, as many as came meanwhile.
+"""The group writer: marks and results of all connections, many rows in one transaction.
 
-While one transaction commits, the next group gathers; so a quiet system waits for nothing and a busy one commits seldom.
+Nobody waits for a result, so results gather for a moment; a line waits for its mark, so marks go as soon as those of the other
+lines, which come at about the same time, are there too.
 """
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from uuid import UUID
+from datetime import datetime
+from typing import Generic, TypeVar
 
 from hubkit import points
 from hubkit.db import Pool, transaction
 from hubkit.errors import is_transient
 from services.notify import handlers, limits
-from services.notify.domain.letters import Outcome
+from services.notify.domain.letters import Fate, Outcome
 from services.notify.domain.messages import State
 from services.notify.handlers import House
 from services.notify.store.queue import Mark, Verdict
 
 log = logging.getLogger(__name__)
+
+ItemT = TypeVar("ItemT")
+Answer = asyncio.Future[Verdict | None]
 
 
 class Unwritten(Exception):
@@ -26,98 +31,137 @@ class Unwritten(Exception):
 
 
 @dataclass(slots=True)
-class Writer:
-    """Writes for all lines of one process. `run` has to be running while anything is waited for."""
+class Group(Generic[ItemT]):
+    """Items that wait to be written together: up to `GROUP_ROWS_MAX`, or what came within `seconds` of the first.
 
-    house: House
-    pool: Pool
-    _marks: list[tuple[Mark, asyncio.Future[Verdict | None]]] = field(default_factory=list)
-    _outcomes: list[Outcome] = field(default_factory=list)
-    _work: asyncio.Event = field(default_factory=asyncio.Event)
+    `write` commits them or raises; what waiting does not mend is found by writing one by one and handed to `refuse`.
+    """
+
+    seconds: float
+    write: Callable[[Sequence[ItemT]], Awaitable[None]]
+    refuse: Callable[[ItemT], None]
+    _items: list[ItemT] = field(default_factory=list)
+    _some: asyncio.Event = field(default_factory=asyncio.Event)
+    _enough: asyncio.Event = field(default_factory=asyncio.Event)
     _room: asyncio.Event = field(default_factory=asyncio.Event)
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def mark(self, mark: Mark) -> Verdict | None:
-        """The re-check, committed; `go` means that the message is `sending` now. None: the claim is lost."""
-        answer: asyncio.Future[Verdict | None] = asyncio.get_running_loop().create_future()
-        self._marks.append((mark, answer))
-        self._wake()
-        return await answer
-
-    async def settle(self, outcome: Outcome) -> None:
-        """Hand over how a claim ended; returns once there is room for it, not once it is written."""
-        while len(self._outcomes) >= limits.GROUP_ROWS_MAX:
+    async def add(self, item: ItemT) -> None:
+        """Returns once there is room for it, not once it is written."""
+        while len(self._items) >= limits.GROUP_ROWS_MAX:
             self._room.clear()
             await self._room.wait()
-        self._outcomes.append(outcome)
-        self._wake()
+        self._items.append(item)
+        self._idle.clear()
+        self._some.set()
+        if len(self._items) >= limits.GROUP_ROWS_MAX:
+            self._enough.set()
 
     async def flush(self) -> None:
-        """Return when all that was handed over is written."""
+        """Return when all that was added is written."""
+        self._enough.set()
         await self._idle.wait()
-
-    def _wake(self) -> None:
-        self._idle.clear()
-        self._work.set()
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:  # tidy: unbounded a loop of the process, ended by cancelling its task
-            if not self._marks and not self._outcomes:
+            if not self._items:
                 self._idle.set()
-                self._work.clear()
-                await self._work.wait()
-            marks, self._marks = self._marks, []
-            outcomes, self._outcomes = self._outcomes, []
+                self._some.clear()
+                self._enough.clear()
+                await self._some.wait()
+                await self._gather()
+            items, self._items = self._items, []
             self._room.set()
-            await self._write(marks, outcomes)
+            await self._write(items)
 
-    async def _write(self, marks: Sequence[tuple[Mark, asyncio.Future[Verdict | None]]], outcomes: Sequence[Outcome]) -> None:
+    async def _gather(self) -> None:
+        try:
+            async with asyncio.timeout(self.seconds):
+                await self._enough.wait()
+        except TimeoutError:
+            return
+
+    async def _write(self, items: Sequence[ItemT]) -> None:
         """Patiently while the database is away; if it is anything else, row by row, so that one cannot stop the others."""
         try:
-            verdicts = await self._patiently([mark for mark, _ in marks], outcomes)
+            await self._patiently(items)
         except Exception as exc:  # tidy: blind-except one row's fault must not stop the process; it is told apart below
-            if len(marks) + len(outcomes) == 1:
+            if len(items) == 1:
                 log.error("result not written", exc_info=exc, extra={"action": "settle"})
-                for _, answer in marks:
-                    if not answer.done():
-                        answer.set_exception(Unwritten())
+                self.refuse(items[0])
                 return
-            for one in marks:
-                await self._write([one], [])
-            for outcome in outcomes:
-                await self._write([], [outcome])
-            return
-        for mark, answer in marks:
-            if not answer.done():  # its line may have been cancelled
-                answer.set_result(verdicts.get(mark.message_id))
+            for item in items:
+                await self._write([item])
 
-    async def _patiently(self, marks: Sequence[Mark], outcomes: Sequence[Outcome]) -> dict[UUID, Verdict]:
+    async def _patiently(self, items: Sequence[ItemT]) -> None:
         while True:  # tidy: unbounded an outage lasts as long as it lasts; stopping the process cancels the wait
             try:
-                return await self._once(marks, outcomes)
+                return await self.write(items)
             except Exception as exc:  # tidy: blind-except transient ones are waited for, the others passed on
                 if not is_transient(exc):
                     raise
                 log.warning("results wait", extra={"action": "settle", "error": type(exc).__name__})
             await asyncio.sleep(limits.WRITE_RETRY_SECONDS)
 
-    async def _once(self, marks: Sequence[Mark], outcomes: Sequence[Outcome]) -> dict[UUID, Verdict]:
-        verdicts: dict[UUID, Verdict] = {}
-        if outcomes:
-            points.reached("notify.before_result")
-        async with transaction(self.pool) as tx:
-            now = await self.house.clock.now(tx)
-            if marks:
-                verdicts = dict(await handlers.mark_sending(self.house, tx, marks, now))
-            if outcomes:
-                fates = await handlers.settle_messages(self.house, tx, outcomes, now)
-        if outcomes:
-            points.reached("notify.after_result")
-            for fate in fates:
-                if fate.state is State.SENT:
-                    late = (now - fate.due_at).total_seconds()
-                    self.house.metrics.observe("notify_lateness_seconds", max(0.0, late), kind=fate.kind)
-        if marks:
-            points.reached("notify.after_mark")
-        return verdicts
+
+class Writer:
+    """Writes for all lines of one process. `run` has to be running while anything is waited for."""
+
+    def __init__(self, house: House, pool: Pool) -> None:
+        self._house = house
+        self._pool = pool
+        self._marks = Group(limits.GATHER_MARKS_SECONDS, self._write_marks, _refuse_mark)
+        self._outcomes = Group(limits.GATHER_RESULTS_SECONDS, self._write_outcomes, _refuse_outcome)
+
+    async def mark(self, mark: Mark) -> Verdict | None:
+        """The re-check, committed; `go` means that the message is `sending` now. None: the claim is lost."""
+        answer: Answer = asyncio.get_running_loop().create_future()
+        await self._marks.add((mark, answer))
+        return await answer
+
+    async def settle(self, outcome: Outcome) -> None:
+        """Hand over how a claim ended; written within a moment."""
+        await self._outcomes.add(outcome)
+
+    async def flush(self) -> None:
+        """Return when all results are written."""
+        await self._outcomes.flush()
+
+    async def run(self) -> None:
+        """Until cancelled, or until a part of it fails."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._marks.run())
+            tasks.create_task(self._outcomes.run())
+
+    async def _write_marks(self, marks: Sequence[tuple[Mark, Answer]]) -> None:
+        async with transaction(self._pool) as tx:
+            now = await self._house.clock.now(tx)
+            verdicts = await handlers.mark_sending(self._house, tx, [mark for mark, _ in marks], now)
+        points.reached("notify.after_mark")
+        for mark, answer in marks:
+            if not answer.done():  # its line may have been cancelled
+                answer.set_result(verdicts.get(mark.message_id))
+
+    async def _write_outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        points.reached("notify.before_result")
+        async with transaction(self._pool) as tx:
+            now = await self._house.clock.now(tx)
+            fates = await handlers.settle_messages(self._house, tx, outcomes, now)
+        points.reached("notify.after_result")
+        for fate in fates:
+            if fate.state is State.SENT:
+                self._house.metrics.observe("notify_lateness_seconds", _late(fate, now), kind=fate.kind)
+
+
+def _late(fate: Fate, now: datetime) -> float:
+    return max(0.0, (now - fate.due_at).total_seconds())
+
+
+def _refuse_mark(item: tuple[Mark, Answer]) -> None:
+    if not item[1].done():
+        item[1].set_exception(Unwritten())
+
+
+def _refuse_outcome(outcome: Outcome) -> None:
+    """Nothing more can be done: by its lease the message becomes what nobody knows better, uncertain."""

@@ -88,9 +88,23 @@ def ends_connection(reply: Reply) -> bool:
 
 def masked(text: str, *, recipient: str) -> str:
     """What may be kept of a reply: addresses are taken out, control characters too, and it is short."""
+    text = _UNPRINTABLE.sub(" ", text)
     for secret in (recipient, recipient.partition("@")[0]):
-        # The relay may write it in other capitals; a local part of one or two letters would blot out half the text.
+        # A local part of one or two letters would blot out half the text, and alone it says nothing.
         if len(secret) > 2:
-            text = re.sub(re.escape(secret), "<address>", text, flags=re.IGNORECASE)
-    text = _ADDRESS.sub("<address>", text)
-    return _UNPRINTABLE.sub(" ", text).strip()[: limits.REPLY_CHARACTERS_MAX]
+            text = _without(text, secret)
+    return _ADDRESS.sub("<address>", text).strip()[: limits.REPLY_CHARACTERS_MAX]
+
+
+def _without(text: str, secret: str) -> str:
+    """The text without the secret, in whatever capitals the relay writes it."""
+    lower, wanted = text.lower(), secret.lower()
+    if wanted not in lower:
+        return text
+    if len(lower) != len(text):  # capitals that grow: rare, and then rather too little is kept than too much
+        return ""
+    kept, place = [], 0
+    while (found := lower.find(wanted, place)) >= 0:
+        kept.append(text[place:found])
+        place = found + len(wanted)
+    return "<address>".join([*kept, text[place:]])

@@ -20,6 +20,7 @@ _NOTES_CONTROLS: Final = re.compile(
 )
 _ADDRESS_OR_LINK: Final = re.compile(r"\S*(?:://|[/\\@])\S*")
 _MARKUP: Final = re.compile(r"<[^>]*>?")
+_PLAIN_NAME: Final = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+)*")
 _DOT_INSIDE: Final = re.compile(r"\.(?=\w)")
 _BLANKS: Final = re.compile(r" {2,}")
 
@@ -58,6 +59,8 @@ def clean_name(value: str) -> str:
 
     May be empty.
     """
+    if _PLAIN_NAME.fullmatch(value):
+        return value[: limits.NAME_CHARACTERS_MAX].strip()
     text = _ADDRESS_OR_LINK.sub(" ", _MARKUP.sub(" ", _CONTROLS.sub(" ", value)))
     kept = "".join(char for char in text if char in " .-'’" or unicodedata.category(char)[0] in "LM")
     return _BLANKS.sub(" ", _DOT_INSIDE.sub(". ", kept)).strip()[: limits.NAME_CHARACTERS_MAX].strip()

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -49,6 +50,7 @@ class CalendarPart:
     content: bytes
 
 
+@lru_cache(maxsize=16)
 def mailbox(name: str, address: str) -> str:
     """`Name <address>` as a header's value; the address is known to be plain ASCII."""
     if _ATOM_TEXT.fullmatch(name):
@@ -63,14 +65,13 @@ def encoded(text: str) -> str:
     """Unstructured text for a header: as it is where it is short ASCII, else in encoded words (RFC 2047), folded."""
     if _PRINTABLE.fullmatch(text) and len(text) <= _LINE_CHARACTERS - 12 and "=?" not in text:
         return text
-    words, current = [], b""
-    for char in text:
-        octets = char.encode()
-        if len(current) + len(octets) > _WORD_BYTES:
-            words.append(current)
-            current = b""
-        current += octets
-    words.append(current)
+    octets, words, start = text.encode(), [], 0
+    while start < len(octets):
+        end = start + _WORD_BYTES
+        while end < len(octets) and octets[end] & 0xC0 == 0x80:  # never within a character
+            end -= 1
+        words.append(octets[start:end])
+        start = end
     return f"{_EOL} ".join(f"=?utf-8?b?{base64.b64encode(word).decode()}?=" for word in words)
 
 
