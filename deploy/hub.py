@@ -25,17 +25,18 @@ class Hub:
     postgres_admin: str
     postgres: Mapping[str, str]
     http: Mapping[str, str]
+    mail: Mapping[str, str]
     data_dir: str
 
     def env(self) -> dict[str, object]:
-        """For a client of any language; the shape is promised. Nothing sends mail yet, so its addresses are null."""
+        """For a client of any language; the shape is promised."""
         return {
             "hub_id": self.hub_id,
             "kafka": self.kafka,
             "kafka_security": self.kafka_security,
             "postgres": dict(self.postgres),
             "http": dict(self.http),
-            "mail": {"smtp": None, "http": None},
+            "mail": dict(self.mail),
             "data_dir": self.data_dir,
         }
 

@@ -5,7 +5,6 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
-SERVICES: Final = ("booking", "catalog")
 EXTENSIONS: Final = ("pg_trgm", "unaccent")
 # One job at a time per server: two that start together would both find the role missing. Session lock of the admin database.
 _JOB_LOCK: Final = 7_235_081_316

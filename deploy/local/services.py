@@ -16,6 +16,7 @@ from deploy.local.process import Spec
 STOP_SECONDS: Final = 25
 READY_SECONDS: Final = 90
 _ROOT: Final = Path(__file__).parents[2]
+SERVICES: Final = ("booking", "catalog", "notify")
 # Further secrets of single services, as `HUBNETZ_<NAME>`: drawn once per data folder like all others.
 _SECRETS: Final[Mapping[str, tuple[str, ...]]] = {"booking": ("check-in-key",)}
 
@@ -41,6 +42,7 @@ class Service:
             env={
                 **inherited(),
                 **files,
+                **(_mail(hub) if self.name == "notify" else {}),
                 "HUBNETZ_DATABASE_URL_FILE": str(address),
                 "HUBNETZ_HUB_ID": hub.hub_id,
                 "HUBNETZ_HUB_NAME": hub.hub_name,
@@ -55,6 +57,31 @@ class Service:
     def ready(self) -> bool:
         """Whether the service says so of itself: database, broker, migrations, first catch-up."""
         return not reasons(self.port)
+
+
+def _mail(hub: Hub) -> dict[str, str]:
+    """Mail goes to the sink and nowhere else; names below .example belong to nobody."""
+    host, _, port = hub.mail["smtp"].rpartition(":")
+    return {
+        "HUBNETZ_SMTP_HOST": host,
+        "HUBNETZ_SMTP_PORT": port,
+        "HUBNETZ_SMTP_SECURITY": "none",
+        "HUBNETZ_MAIL_SENDER": f"hub@{hub.hub_id}.example",
+        "HUBNETZ_MAIL_DOMAIN": f"{hub.hub_id}.example",
+        "HUBNETZ_DELIVERY": "sink",
+    }
+
+
+def mail_sink_spec(hub: Hub, folder: DataFolder) -> Spec:
+    """The relay of a local hub: it keeps the last mails and delivers none."""
+    smtp, http = (address.rpartition(":")[2] for address in (hub.mail["smtp"], hub.mail["http"]))
+    return Spec(
+        name="mailsink",
+        argv=(sys.executable, "-m", "deploy.local.mailsink", "--smtp-port", smtp, "--http-port", http),
+        cwd=folder.path,
+        env=inherited(),
+        stop_seconds=STOP_SECONDS,
+    )
 
 
 def inherited() -> dict[str, str]:

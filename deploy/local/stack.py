@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +17,7 @@ from deploy.hub import Hub
 from deploy.local import servers
 from deploy.local.folder import DataFolder, free_port
 from deploy.local.process import Child, Spec
-from deploy.local.services import READY_SECONDS, Service, inherited, reasons
+from deploy.local.services import READY_SECONDS, SERVICES, Service, inherited, mail_sink_spec, reasons
 from deploy.local.supervisor import Supervisor
 
 _JOB_SECONDS: Final = 120
@@ -29,7 +31,7 @@ class Wanted:
 
     hub_id: str
     hub_name: str
-    services: Sequence[str] = migrate.SERVICES
+    services: Sequence[str] = SERVICES
 
 
 def identity(folder: DataFolder, *, hub_id: str, hub_name: str) -> Wanted:
@@ -64,6 +66,7 @@ def start(supervisor: Supervisor, wanted: Wanted, *, small: bool = False) -> Hub
     hub = _describe(supervisor.folder, wanted, services, postgres=postgres or "", kafka=kafka or "")
     supervisor.tell(hub.facts())
     migrating = supervisor.begin(_job("migrate", hub))
+    sink = supervisor.keep(mail_sink_spec(hub, supervisor.folder))
     if broker:
         with say.step("Kafka answers"):
             hub = replace(hub, kafka=broker.wait().address)
@@ -72,6 +75,7 @@ def start(supervisor: Supervisor, wanted: Wanted, *, small: bool = False) -> Hub
     with say.step("databases and topics"):
         supervisor.finish(migrating, seconds=_JOB_SECONDS)
         supervisor.finish(creating, seconds=_JOB_SECONDS)
+    supervisor.wait(sink, partial(_listens, hub.mail["smtp"]), seconds=READY_SECONDS, what="the mail sink to listen")
     with say.step(f"services ready: {', '.join(wanted.services)}"):
         running = [(service, supervisor.keep(service.spec(hub, supervisor.folder))) for service in services]
         for service, child in running:
@@ -93,6 +97,7 @@ def _describe(folder: DataFolder, wanted: Wanted, services: Sequence[Service], *
             for name in wanted.services
         },
         http={service.name: f"http://127.0.0.1:{service.port}" for service in services},
+        mail={"smtp": f"127.0.0.1:{free_port()}", "http": f"http://127.0.0.1:{free_port()}"},
         data_dir=str(folder.path),
     )
 
@@ -107,6 +112,15 @@ def _job(name: str, hub: Hub, *more: str) -> Spec:
         stop_signal=signal.SIGTERM,
         stop_seconds=10,
     )
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=2).close()
+    except OSError:
+        return False
+    return True
 
 
 def _wait_for(supervisor: Supervisor, service: Service, child: Child) -> None:
