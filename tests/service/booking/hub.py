@@ -57,6 +57,7 @@ class Answer:
 class Hub:
     """The handlers of one booking process on its own database; `clock` stands where a test puts it."""
 
+    dsn: str
     pool: db.Pool
     house: House
     consumers: Mapping[str, Consumer[Any]]
@@ -73,7 +74,7 @@ class Hub:
             subscription.topic.name: Consumer("booking", pool, metrics, subscription)
             for subscription in worker.subscriptions(house)
         }
-        return cls(pool, house, consumers, clock)
+        return cls(dsn, pool, house, consumers, clock)
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -100,6 +101,10 @@ class Hub:
         await self.consumers[topic.name].process(
             [_record(topic, partition, first + n, *record) for n, record in enumerate(records)]
         )
+
+    def records(self, partition: int, events: Sequence[Event]) -> list[ConsumerRecord[bytes, bytes]]:
+        """Commands as the first records of a partition."""
+        return [_record(topics.BOOKING_REQUESTS, partition, n, *encode(event)) for n, event in enumerate(events)]
 
     async def ask(self, *events: Event) -> list[Answer]:
         """Hand commands over as one poll; the answers that it led to, in the order of the outbox."""
