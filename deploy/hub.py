@@ -10,6 +10,7 @@ from deploy.failures import MISSING, Failure
 from deploy.local.folder import DataFolder, placed
 
 DATA: Final = "HUBNETZ_DATA"
+SECRETS: Final = "HUBNETZ_SECRETS_DIR"  # set in compose.yaml: the command works inside a container of the hub
 DEFAULT_ID: Final = "grossroehrsdorf"
 DEFAULT_NAME: Final = "InnovationsHub Großröhrsdorf"
 
@@ -60,7 +61,11 @@ def chosen_folder(path: Path | None) -> DataFolder:
 
 
 def running(path: Path | None) -> Hub:
-    """The hub that runs in the folder; none is a failure with code 3."""
+    """The hub that runs in the folder, or the one whose container this is; none is a failure with code 3."""
+    if secrets := os.environ.get(SECRETS):
+        from deploy import container  # it builds on this module
+
+        return container.hub(Path(secrets))
     folder = chosen_folder(path)
     noted = folder.read_runtime().get("hub") if folder.held() else None
     if noted is None:

@@ -16,6 +16,7 @@ from contracts.topics import Topic
 from deploy.failures import Failure
 
 _SECONDS: Final = 30.0
+_BROKERS_DEFAULT: Final = -1  # as the protocol says it
 _REMEDY: Final = "is the broker at that address, and does it answer? see its log, or `hubnetz status`"
 
 
@@ -72,6 +73,7 @@ def plan(admin: AdminClient, wanted: Iterable[Topic]) -> list[Change]:
 def apply(admin: AdminClient, wanted: Iterable[Topic], *, replication: int, repartition: bool = False) -> list[Change]:
     """Carry out what `plan` finds; the changes that were left (`fewer`, and `partitions` without `repartition`) on return.
 
+    `replication` 1 leaves the number of copies to the broker's own default, which is 1, or 3 where there are three brokers.
     On return the broker shows the new state: its answer to the change comes some 100 ms before its own metadata follow.
     """
     table = {topic.name: topic for topic in wanted}
@@ -80,7 +82,7 @@ def apply(admin: AdminClient, wanted: Iterable[Topic], *, replication: int, repa
         NewTopic(
             change.topic,
             num_partitions=table[change.topic].partitions,
-            replication_factor=replication,
+            replication_factor=replication if replication > 1 else _BROKERS_DEFAULT,
             config=table[change.topic].config(),
         )
         for change in changes
