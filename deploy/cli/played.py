@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, Final
 
 import typer
@@ -39,7 +40,8 @@ def seed(seed_: Seed = 7, visitors: Visitors = VISITORS, data: Data = None) -> N
     """Fill a new hub: the offers of its file, a makerspace's calendar, and a day of bookings. Refuses a hub in use."""
     hub = hubs.running(data)
     _refuse_if_used(hub)
-    if not _fill_and_play(hub, seed=seed_, visitors=visitors):
+    good, _ = _fill_and_play(hub, seed=seed_, visitors=visitors)
+    if not good:
         raise typer.Exit(PROBLEM)
 
 
@@ -54,10 +56,10 @@ def demo(
     """
     began = time.monotonic()
     with _throw_away_hub() as hub:
-        good = _fill_and_play(hub, seed=seed_, visitors=visitors)
+        good, example = _fill_and_play(hub, seed=seed_, visitors=visitors)
         say.line(f"  from the start to here: {time.monotonic() - began:.1f} s")
         if not once:
-            _invite(hub)
+            _invite(hub, example)
             with suppress(KeyboardInterrupt):
                 signal.pause()
     if not good:
@@ -66,35 +68,31 @@ def demo(
 
 @contextmanager
 def _throw_away_hub() -> Iterator[Hub]:
-    """A hub in a folder of its own, which goes with it; it ends with this process, however that ends."""
+    """A hub in a folder of its own, which it removes; it ends with this process, however that ends."""
     place = Path(tempfile.mkdtemp(prefix="hubnetz-demo-"))
-    place.chmod(0o755)
-    folder = DataFolder(place / "hub")
-    command = [sys.executable, "-m", "deploy.cli", "up", "--throw-away", "--data", str(folder.path)]
+    place.chmod(0o711)  # the database's account passes through
+    folder = DataFolder(place)
+    command = [sys.executable, "-m", "deploy.cli", "up", "--throw-away", "--data", str(place)]
     # A session of its own: Ctrl-C reaches us, and we stop it in order.
     child = subprocess.Popen(  # noqa: S603 - our own command
         [*command, "--until-gone", str(os.getpid())], stdin=subprocess.DEVNULL, start_new_session=True
     )
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield _ready(folder, child)
-    except Failure:
-        with say.step("stopped; only its logs are left"):
-            _stop(child)
-            for path in (each for each in folder.path.iterdir() if each != folder.log):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    except Failure as failure:
+        if failure.log and child.poll() is None:  # the hub would take its logs with it
+            kept = Path(tempfile.mkdtemp(prefix="hubnetz-demo-logs-"))
+            failure.log = Path(shutil.copytree(folder.log, kept, dirs_exist_ok=True)) / failure.log.name
         raise
-    except BaseException:
-        _stop(child)
-        shutil.rmtree(place)
-        raise
-    with say.step("stopped and removed"):
-        _stop(child)
-        shutil.rmtree(place)
+    finally:
+        with say.step("stopped"):
+            child.terminate()
+            child.wait(_STOP_SECONDS)
 
 
-def _stop(child: "subprocess.Popen[bytes]") -> None:
-    child.terminate()
-    child.wait(_STOP_SECONDS)
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _ready(folder: DataFolder, child: "subprocess.Popen[bytes]") -> Hub:
@@ -116,10 +114,10 @@ def _refuse_if_used(hub: Hub) -> None:
         )
 
 
-def _fill_and_play(hub: Hub, *, seed: int, visitors: int) -> bool:
-    """Whether all went well; the figures are printed."""
+def _fill_and_play(hub: Hub, *, seed: int, visitors: int) -> tuple[bool, str]:
+    """Whether all went well, and the options by which the example frontend could book next; the figures are printed."""
     from deploy import seed as files
-    from deploy.demo.day import play
+    from deploy.demo.day import mails, play
     from deploy.demo.ledger import report
     from deploy.letters import Calls
 
@@ -130,14 +128,16 @@ def _fill_and_play(hub: Hub, *, seed: int, visitors: int) -> bool:
         step.note(_told(imported))
     if weeks := imported["shift_weeks"]:
         say.line(f"    (a real makerspace's, of years ago: its single dates are moved by {weeks} weeks into the present)")
-    ledger = asyncio.run(play(hub, seed=seed, visitors=visitors))
+    ledger, shown = asyncio.run(play(hub, seed=seed, visitors=visitors))
     violated = files.violations(hub)
     calls = Calls(hub, None)
     letters = sum(1 for name in calls.services for _ in calls.letters(name, state="kept", reason=None))
     say.headline(f"The day at {hub.hub_name}: {visitors} visitors, seed {seed}")
-    for line in report(ledger, violations=violated, dead_letters=letters):
+    for line in report(ledger, violations=violated, dead_letters=letters, mails=asyncio.run(mails(hub))):
         out(line)
-    return not ledger.wrong() and not ledger.strangers and not violated
+    good = not ledger.wrong() and not ledger.strangers and not violated
+    offer, slot = shown[0], shown[0].slots[-1]
+    return good, f"--offer {offer.offer_id} --start {slot.start:%Y-%m-%dT%H:%M:%SZ} --minutes {slot.minutes}"
 
 
 def _told(report: Mapping[str, Any]) -> str:
@@ -146,14 +146,15 @@ def _told(report: Mapping[str, Any]) -> str:
     return f"{report['published']} published" + (f", people masked in {masked}" if masked else "")
 
 
-def _invite(hub: Hub) -> None:
-    offer = "<offer id>"
-    say.headline("It runs until Ctrl-C.")
-    for name, url in hub.http.items():
+def _invite(hub: Hub, example: str) -> None:
+    """The addresses, and three commands to try."""
+    say.headline("The hub runs until Ctrl-C, then it is gone.")
+    for name, url in (*hub.http.items(), ("mails", hub.mail["http"])):
         say.line(f"  {name:<10} {url}")
     say.line(f"  {'kafka':<10} {hub.kafka}")
     say.line(f"  {'logs':<10} {hub.data_dir}/log   passwords: {hub.data_dir}/secrets")
-    say.line("Three things to try in another terminal:")
+    python = "docs/examples/frontend.py"
+    say.line("Three commands to try in another terminal:")
     say.line(f"  export HUBNETZ_DATA={hub.data_dir}; .venv/bin/hubnetz status")
-    say.line("  .venv/bin/hubnetz env --json | .venv/bin/python docs/examples/frontend.py")
-    say.line(f"  .venv/bin/hubnetz env --json | .venv/bin/python docs/examples/frontend.py --offer {offer} --start ...")
+    say.line(f"  .venv/bin/hubnetz env --json | .venv/bin/python {python}")
+    say.line(f"  .venv/bin/hubnetz env --json | .venv/bin/python {python} {example}")

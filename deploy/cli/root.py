@@ -24,6 +24,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
 def out(text: str) -> None:
     """One line of the answer, on standard output; progress goes to standard error."""
     sys.stdout.write(text + "\n")
+    sys.stdout.flush()  # in order with the progress on standard error
 
 
 def out_json(answer: object) -> None:

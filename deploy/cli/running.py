@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,10 +38,15 @@ def up(
     hub_id: Annotated[str, typer.Option(help="id of a new hub")] = hubs.DEFAULT_ID,
     hub_name: Annotated[str, typer.Option(help="name of a new hub")] = hubs.DEFAULT_NAME,
     detach: Annotated[bool, typer.Option("--detach", help="run in the background")] = False,
+    small: Annotated[bool, typer.Option("--small", hidden=True)] = False,
     throw_away: Annotated[bool, typer.Option("--throw-away", hidden=True)] = False,
     until_gone: Annotated[int | None, typer.Option("--until-gone", hidden=True)] = None,
 ) -> None:
-    """Start the hub of the data folder and keep it running; its data stay."""
+    """Start the hub of the data folder and keep it running; its data stay.
+
+    For the demo and for tests: `--small`, a broker that starts quickly; `--throw-away`, small, and the folder goes in the end
+    (after a failure its logs stay); `--until-gone`, it ends with that process.
+    """
     folder = hubs.chosen_folder(data)
     if detach:
         _detach(folder, ["--hub-id", hub_id, "--hub-name", hub_name])
@@ -48,17 +54,31 @@ def up(
     try:
         with running(folder, wanted=servers.alive(until_gone)) as supervisor:
             say.headline(f"Hub {hub_id} in {folder.path}")
-            hub = stack.start(supervisor, stack.identity(folder, hub_id=hub_id, hub_name=hub_name), small=throw_away)
+            hub = stack.start(supervisor, stack.identity(folder, hub_id=hub_id, hub_name=hub_name), small=small or throw_away)
             if not throw_away:
                 _greet(hub)
             supervisor.run()
     except Stopped:
-        if not throw_away:
+        if throw_away:
+            shutil.rmtree(folder.path)
+        else:
             say.line("Stopped; the data stay.")
+    except Failure:
+        if throw_away:
+            _remove_all_but_logs(folder)
+        raise
+
+
+def _remove_all_but_logs(folder: DataFolder) -> None:
+    for path in folder.path.iterdir():
+        if path.is_dir() and path != folder.log:
+            shutil.rmtree(path)
+        elif path.is_file():
+            path.unlink()
 
 
 def _greet(hub: Hub) -> None:
-    for name, url in hub.http.items():
+    for name, url in (*hub.http.items(), ("mails", hub.mail["http"])):
         say.line(f"  {name:<10} {url}")
     say.line(f"  {'kafka':<10} {hub.kafka}")
     say.line(f"  {'logs':<10} {hub.data_dir}/log   passwords: {hub.data_dir}/secrets")
@@ -128,6 +148,7 @@ def status(data: Data = None, json_: Json = False) -> None:
     """Show each process of the hub; exit code 1 if one is not as it should be, 3 if no hub runs."""
     hub = hubs.running(data)
     folder = DataFolder(Path(hub.data_dir))
+    addresses = {**hub.http, "kafka": hub.kafka, "mailsink": hub.mail["http"]}
     rows: list[dict[str, object]] = []
     for process in folder.processes():
         alive = watchdog.started(process.pid) is not None
@@ -142,7 +163,7 @@ def status(data: Data = None, json_: Json = False) -> None:
                 "pid": process.pid,
                 "state": state,
                 "memory_bytes": memory.resident_bytes(process.pid) if alive else 0,
-                "address": hub.http.get(process.name, ""),
+                "address": addresses.get(process.name, ""),
                 "reasons": why,
             }
         )

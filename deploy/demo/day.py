@@ -1,6 +1,7 @@
 """Plays the day: asks what is free, as a page would, lets the visitors come, and shows how it goes hour by hour."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid5
@@ -30,14 +31,15 @@ _ASK_SECONDS: Final = 10.0
 """How long the offers may take from the import to booking's own copy, and a page to answer."""
 
 
-async def play(hub: Hub, *, seed: int, visitors: int) -> Ledger:
-    """A day of `visitors`; on return every request was answered, or the time for it is over."""
+async def play(hub: Hub, *, seed: int, visitors: int) -> tuple[Ledger, list[Shown]]:
+    """A day of `visitors`; on return every request was answered, or the time for it is over. With it, what was shown."""
     with say.step("what is free") as step:
         shown = await look(hub)
         step.note(f"{len(shown)} offers")
     visits = day(shown, seed=seed, visitors=visitors)
     ledger = Ledger()
     async with connected(hub, ledger) as frontend:
+        await frontend.introduce([visit.person_id for visit in visits])
         clock = _Clock()
         watching = asyncio.create_task(_show(ledger, clock))
         try:
@@ -48,7 +50,7 @@ async def play(hub: Hub, *, seed: int, visitors: int) -> Ledger:
             say.line(f"  {ledger.waiting()} requests were not answered within {ANSWER_SECONDS_MAX:.0f} s")
         finally:
             watching.cancel()
-    return ledger
+    return ledger, shown
 
 
 class _Clock:
@@ -181,6 +183,19 @@ async def _ask(client: httpx.AsyncClient, path: str, query: dict[str, str]) -> d
         raise Failure(f"booking answers {answer.status_code} to {path}.", remedy="hubnetz logs booking")
     found: dict[str, Any] = answer.json()
     return found
+
+
+async def mails(hub: Hub) -> int:
+    """How many mails the sink holds once no more come: for a second none, at the latest after ten."""
+    async with httpx.AsyncClient(base_url=hub.mail["http"], timeout=_ASK_SECONDS) as client:
+        count, since = -1, time.monotonic()
+        deadline = since + _ASK_SECONDS
+        while time.monotonic() < min(since + _QUIET_SECONDS, deadline):
+            stored = int((await client.get("/api/mails", params={"limit": 1})).json()["stored"])
+            if stored != count:
+                count, since = stored, time.monotonic()
+            await asyncio.sleep(0.1)
+    return count
 
 
 def _text(instant: datetime) -> str:

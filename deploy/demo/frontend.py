@@ -2,11 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
@@ -14,6 +14,7 @@ from contracts import topics
 from contracts.booking import Command
 from contracts.catalog import OfferPublished
 from contracts.envelope import BadRecord, Event, Model, decode, encode
+from contracts.people import ContactSaved
 from deploy.demo.ledger import Answer, Ledger
 from deploy.hub import Hub
 
@@ -27,6 +28,7 @@ class Frontend:
     def __init__(self, hub: Hub, producer: AIOKafkaProducer, ledger: Ledger) -> None:
         self.ledger = ledger
         self._source = f"urn:hub:{hub.hub_id}:{NAME}"
+        self._portal = f"urn:hub:{hub.hub_id}:portal"
         self._producer = producer
         self._waiting: dict[UUID, asyncio.Future[Event]] = {}
         self._refusals: dict[UUID, asyncio.Future[Event]] = {}
@@ -55,6 +57,22 @@ class Frontend:
         self.ledger.asked[request_id].others += 1
         await self._producer.send(topics.BOOKING_REQUESTS.name, key=key, headers=headers, value=value)
         await refusal
+
+    async def introduce(self, person_ids: Sequence[UUID]) -> None:
+        """Leave contacts of people who do not exist, as the portal would: their mails land in the sink."""
+        now = datetime.now(UTC)
+        sent = []
+        for number, person_id in enumerate(person_ids, 1):
+            contact = ContactSaved(
+                person_id=person_id,
+                name=f"Besuch {number}",
+                address=f"besuch-{number}@visitors.example",
+                verified_at=now,
+            )
+            event = Event(uuid5(person_id, "contact"), self._portal, contact.ce_type, now, contact.key(), contact)
+            key, headers, value = encode(event)
+            sent.append(await self._producer.send(topics.PEOPLE_CONTACTS.name, key=key, headers=headers, value=value))
+        await asyncio.gather(*sent)
 
     def _wait_for(self, request_id: UUID) -> "asyncio.Future[Event]":
         return self._waiting.setdefault(request_id, asyncio.get_running_loop().create_future())

@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.hub import ROOT, RunningHub, started
 from tests.support.nest import open_nest
+from tests.support.waiting import eventually_sync
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -45,6 +46,22 @@ def test_demo_once__answers_each_request_once_and_leaves_nothing(place: Path) ->
     assert int(figures["BookingConfirmed"]) > 0
     assert int(figures["refused: conflict"]) > 0
     assert figures["invariants violated"] == "0"
+
+
+def test_demo_killed__hub_ends_and_takes_its_folder_along(place: Path) -> None:
+    with open_nest() as nest:
+        demo = subprocess.Popen(
+            [sys.executable, "-m", "deploy.cli", "demo"],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(place)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        eventually_sync(lambda: list(place.glob("*/kafka/meta.properties")), seconds=60, what="a hub on its way")
+        demo.kill()
+        demo.wait()
+        eventually_sync(lambda: not nest.alive(), seconds=60, what="the end of all processes")
+    assert list(place.iterdir()) == []
 
 
 def test_hub_started_again__same_data_same_secrets(place: Path) -> None:

@@ -1,6 +1,5 @@
 """The pair of servers that tests run against: a clone per test, topics of its own, records as they were sent."""
 
-
 import asyncpg
 
 from tests.support.kafka import KafkaServer, Raw

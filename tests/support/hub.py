@@ -54,7 +54,7 @@ class RunningHub:
 @contextmanager
 def started(data: Path, **env: str) -> Iterator[RunningHub]:
     """Run a hub in the folder for the block; it ends with this process, however that ends."""
-    command = [sys.executable, "-m", "deploy.cli", "up", "--throw-away", "--data", str(data), "--until-gone", str(os.getpid())]
+    command = [sys.executable, "-m", "deploy.cli", "up", "--small", "--data", str(data), "--until-gone", str(os.getpid())]
     log = data.with_name(f"{data.name}.up")
     with log.open("wb") as output:
         process = subprocess.Popen(
