@@ -23,6 +23,7 @@ from services.booking.limits import ASKED_LIST_MAX, FREE_WINDOW_DAYS_MAX, MINUTE
 from services.booking.store import requests as store_requests
 
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
+_UNKNOWN_OFFER: dict[int | str, dict[str, Any]] = {404: {"description": "`unknown_offer`"}}
 _BOOKED_TIME: TypeAdapter[datetime] = TypeAdapter(BookedTime)
 
 Code = Annotated[str, Query(pattern="^[a-z0-9_-]{1,40}$")]
@@ -125,7 +126,7 @@ def routes(house: House, pool: Pool) -> APIRouter:
             raise Problem(404, "not_decided_yet", "no outcome is known for this request", headers={"Retry-After": "1"})
         return Decided(request_id=request_id, payload_hash=entry.payload_hash, **json.loads(entry.outcome))
 
-    @router.get("/offers/{offer_id}/free", responses={404: {"description": "`unknown_offer`"}})
+    @router.get("/offers/{offer_id}/free", response_model_exclude_none=True, responses=_UNKNOWN_OFFER)
     async def show_free(
         offer_id: Id,
         from_: Annotated[Time, Query(alias="from")],
@@ -151,7 +152,7 @@ def routes(house: House, pool: Pool) -> APIRouter:
             raise Problem(404, "unknown_offer")
         return _free_answer(offer_id, *found)
 
-    @router.get("/offers/{offer_id}/check", responses={404: {"description": "`unknown_offer`"}})
+    @router.get("/offers/{offer_id}/check", response_model_exclude_none=True, responses=_UNKNOWN_OFFER)
     async def check(
         offer_id: Id,
         start: Time | None = None,

@@ -41,6 +41,10 @@ async def read_occupancy(
     }
     kept = await store.read_kept_places(conn, sessions, now) if sessions else {}
     occupancy.sessions = {name: Places(count, kept.get(name, 0)) for name, count in used.items()}
+    if ignore is not None:
+        for name, quantity in (await store.read_places_of(conn, ignore)).items():
+            if name in occupancy.sessions:
+                occupancy.sessions[name].used -= quantity
     wanted = [window for offer, wish in asked for window in windows(offer, wish)]
     await _read_taken(conn, occupancy, _by_day([*wanted, *further]), now, ignore)
     await _read_people(conn, occupancy, asked, now, ignore)
