@@ -55,7 +55,7 @@ class Reply:
 
 _THROTTLE_LIMIT: Final = 432  # 4.3.2 of Exchange Online: too many connections or messages, at any phase
 _ADDRESS: Final = re.compile(r"[^\s<>()\[\]\"',;:]+@[^\s<>()\[\]\"',;]+")
-_UNPRINTABLE: Final = re.compile(r"[^ -~\u00a0-\u024f]+")
+_UNPRINTABLE: Final = re.compile(r"[^ -~\u00a1-\u00ac\u00ae-\u024f]+")
 
 
 def classify(reply: Reply) -> Effect:
