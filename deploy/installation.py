@@ -10,16 +10,20 @@ import secrets
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Final
 
 from deploy.failures import MISSING, USAGE, Failure
 from deploy.migrate import dsn_for
+from services.analytics import limits as analytics_limits
+from services.analytics.domain import pseudonyms
 
-SERVICES: Final = ("booking", "catalog", "notify")
+SERVICES: Final = ("booking", "catalog", "notify", "analytics")
 OVERLAYS: Final = ("ha", "mailsink")
 ENV: Final = ".env"
 SECRETS: Final = "secrets"
+YEAR_KEYS: Final = "analytics-keys"
 _HEAD: Final = (
     "# Written by `hubnetz init`, which completes this file and changes no line of it. No secrets: they are in secrets/.",
     "# Edit it as you like, then: docker compose up --wait",
@@ -129,6 +133,25 @@ def complete_secrets(folder: Path, given: Mapping[str, str]) -> list[str]:
             path.chmod(_FILE_MODE)
             changed.append(f"mode of {name}")
     return changed
+
+
+def complete_year_keys(folder: Path, today: date) -> list[str]:
+    """Draw the keys that make analytics' pseudonyms, for the years that need one on this day; what was made, by name.
+
+    A lost key must come from the copy of secrets/: with another one the same person counts as a second visitor.
+    """
+    place = folder / SECRETS / YEAR_KEYS
+    if not place.exists():
+        place.mkdir(mode=0o755)  # mounted as it is; what keeps other users out is the folder above
+        place.chmod(0o755)
+    made = []
+    for year in pseudonyms.years_needed(today):
+        path = place / str(year)
+        if not path.exists():
+            key = secrets.token_bytes(analytics_limits.KEY_BYTES_MIN)
+            _write(path, base64.b64encode(key).decode() + "\n", mode=_FILE_MODE)
+            made.append(f"{YEAR_KEYS}/{year}")
+    return made
 
 
 def rotate(folder: Path, name: str, *, given: str | None = None) -> Secret:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
@@ -97,6 +98,7 @@ def init(
     password = _password(mail_password_file) if mail_user and not known else ""
     told = installation.complete_env(folder, {name: value for name, value in wanted.items() if not known or name not in _LOGIN})
     changed = installation.complete_secrets(folder, {installation.GIVEN.name: password})
+    changed += installation.complete_year_keys(folder, datetime.now(ZoneInfo(wanted["HUBNETZ_TIME_ZONE"])).date())
     _report(folder, told, changed)
     _complain(known, given, overlay or [])
 
