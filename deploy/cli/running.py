@@ -49,7 +49,7 @@ def up(
     """
     folder = hubs.chosen_folder(data)
     if detach:
-        _detach(folder, ["--hub-id", hub_id, "--hub-name", hub_name])
+        _detach(folder, ["--hub-id", hub_id, "--hub-name", hub_name, *(["--small"] if small else [])])
         return
     try:
         with running(folder, wanted=servers.alive(until_gone)) as supervisor:
