@@ -118,25 +118,32 @@ async def _write_old(dsn: str, town: Town, count: int) -> None:
 
 
 def measure(hub: Hub, table: Table, *, requests: int, old: int, seconds: float, seed: int) -> bool:
-    """All figures of booking; whether each request of each run had exactly one answer."""
+    """All figures of booking, alone and beside the others; whether each request had exactly one answer."""
     random = Random(seed)
     town = Town(seed, now_whole())
     frontend = Frontend(hub.kafka)
-    well = True
     try:
         frontend.publish(town.offers(), source=f"urn:hub:{HUB}:catalog", at=town.now, ids=random)
-        well &= table.rate(f"spread over 200 rooms, the first {WARM:,}", hub, frontend, town.spread(WARM))
-        for label, further in ((f"after {WARM:,}", 0), (f"after {old:,}", old)):
-            if further:
-                asyncio.run(_write_old(hub.postgres["booking"], town, further))
-            well &= table.rate(f"spread over 200 rooms, {label}", hub, frontend, town.spread(requests))
-            well &= table.rate(f"one hot session, {label}", hub, frontend, town.hot(requests))
-            at_rate = town.spread(int(RATE * seconds))
-            well &= table.latency(f"request to event at {RATE:.0f}/s, {label}", latency(frontend, at_rate))
-        well &= _bare(hub, table, town.now, requests)
+        with hub.alone("booking"):
+            say("  booking alone")
+            well = table.rate(f"spread over 200 rooms, the first {WARM:,}", hub, frontend, town.spread(WARM))
+            well &= _three(hub, table, frontend, town, f"after {WARM:,}", requests, seconds)
+            asyncio.run(_write_old(hub.postgres["booking"], town, old))
+            well &= _three(hub, table, frontend, town, f"after {old:,}", requests, seconds)
+            well &= _bare(hub, table, town.now, requests)
+        say("  all services")
+        well &= _three(hub, table, frontend, town, "beside the others", requests, seconds)
     finally:
         frontend.close()
     return well
+
+
+def _three(hub: Hub, table: Table, frontend: Frontend, town: Town, when: str, requests: int, seconds: float) -> bool:
+    well = table.rate(f"spread over 200 rooms, {when}", hub, frontend, town.spread(requests))
+    well &= table.rate(f"one hot session, {when}", hub, frontend, town.hot(requests))
+    return well & table.latency(
+        f"request to event at {RATE:.0f}/s, {when}", latency(frontend, town.spread(int(RATE * seconds)))
+    )
 
 
 def _bare(hub: Hub, table: Table, first: datetime, requests: int) -> bool:

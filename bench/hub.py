@@ -6,10 +6,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from deploy.local.folder import DataFolder
 
 START_SECONDS_MAX: Final = 900  # a first start fetches some 60 MB
 TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -22,7 +24,16 @@ class Hub:
     kafka: str
     postgres: dict[str, str]
     http: dict[str, str]
-    processes: dict[str, int]
+    folder: DataFolder
+
+    @contextmanager
+    def alone(self, service: str) -> Iterator[None]:
+        """The other services stand still meanwhile; afterwards they start again and read what they missed."""
+        with ExitStack() as held:
+            for name in self.http:
+                if name != service:
+                    held.enter_context(self.folder.hold(name))
+            yield
 
     def cpu_seconds(self) -> dict[str, float]:
         """Processor time that each part has used so far, its children included, and what this client has."""
@@ -32,7 +43,8 @@ class Hub:
             if entry.name.isdigit() and (fields := _stat(entry)):
                 children.setdefault(int(fields[1]), []).append(int(entry.name))
                 used[int(entry.name)] = (int(fields[11]) + int(fields[12])) / TICKS
-        return {name: _sum(pid, children, used) for name, pid in self.processes.items()} | {"client": sum(os.times()[:2])}
+        parts = {part.name: part.pid for part in self.folder.processes() if part.name != "watchdog"}
+        return {name: _sum(pid, children, used) for name, pid in parts.items()} | {"client": sum(os.times()[:2])}
 
 
 def _stat(entry: Path) -> list[str]:
@@ -65,8 +77,6 @@ def running_hub(hub_id: str) -> Iterator[Hub]:
         try:
             told = subprocess.run(_command("env", "--json", "--data", data), check=True, capture_output=True, text=True)
             env = json.loads(told.stdout)
-            runtime = json.loads((Path(env["data_dir"]) / "runtime.json").read_text())
-            parts = {part["name"]: part["pid"] for part in runtime["processes"] if part["name"] != "watchdog"}
-            yield Hub(env["kafka"], env["postgres"], env["http"], parts)
+            yield Hub(env["kafka"], env["postgres"], env["http"], DataFolder(Path(env["data_dir"])))
         finally:
             subprocess.run(_command("down", "--data", data), check=True)
