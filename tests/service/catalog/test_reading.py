@@ -1,7 +1,5 @@
 """What is read by whom."""
 
-import pytest
-
 from tests.service.catalog.hub import COURSE, OFFER, PLACE, TOKEN, Body, Hub, offer_id, problem
 
 
@@ -30,9 +28,9 @@ async def test_list__is_filtered_paged_and_in_the_reader_s_language(furnished: H
     assert (second["total"], second["hits"][0]["title"], second["hits"][0]["lang"]) == (2, "Ein Raum", "de")
 
 
-@pytest.mark.parametrize("query", ["kind=kiosk", "limit=0", "limit=101", "offset=1001", "lang=" + "x" * 50])
-async def test_list_with_a_bad_question__is_refused(furnished: Hub, query: str) -> None:
-    assert problem(await furnished.client.get(f"/v1/offers?{query}"))[:2] == (422, "invalid_request")
+async def test_list_with_a_bad_question__is_refused(hub: Hub) -> None:
+    for query in ("kind=kiosk", "limit=0", "limit=101", "offset=1001", "lang=" + "x" * 50):
+        assert problem(await hub.client.get(f"/v1/offers?{query}"))[:2] == (422, "invalid_request"), query
 
 
 async def test_suspended_offers__are_marked_and_last(furnished: Hub) -> None:
@@ -67,30 +65,30 @@ async def test_draft__is_shown_to_staff_with_what_the_gate_says(furnished: Hub) 
     assert [each["offer_id"] for each in listed["drafts"]] == [offer_id("kurs")]
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "/v1/drafts"),
-        ("GET", f"/v1/drafts/{offer_id()}"),
-        ("PUT", f"/v1/offers/{offer_id()}"),
-        ("PATCH", f"/v1/offers/{offer_id()}"),
-        ("POST", f"/v1/offers/{offer_id()}/publish"),
-        ("POST", f"/v1/offers/{offer_id()}/check"),
-        ("GET", "/v1/resources"),
-        ("GET", "/v1/contacts/empfang"),
-        ("PUT", "/v1/places/haus"),
-        ("PUT", "/v1/blackouts/zu"),
-    ],
+STAFF_CALLS = (
+    ("GET", "/v1/drafts"),
+    ("GET", f"/v1/drafts/{offer_id()}"),
+    ("PUT", f"/v1/offers/{offer_id()}"),
+    ("PATCH", f"/v1/offers/{offer_id()}"),
+    ("POST", f"/v1/offers/{offer_id()}/publish"),
+    ("POST", f"/v1/offers/{offer_id()}/check"),
+    ("GET", "/v1/resources"),
+    ("GET", "/v1/contacts/empfang"),
+    ("PUT", "/v1/places/haus"),
+    ("PUT", "/v1/blackouts/zu"),
 )
-async def test_staff_s_calls__need_token_and_actor(hub: Hub, method: str, path: str) -> None:
-    body: Body | None = {} if method in ("PUT", "PATCH") else None
-    assert problem(await hub.client.request(method, path, json=body))[:2] == (401, "unauthorized")
-    wrong = await hub.client.request(method, path, json=body, headers={"Authorization": "Bearer falsch"})
-    assert problem(wrong)[:2] == (401, "unauthorized")
-    nobody = await hub.client.request(method, path, json=body, headers={"Authorization": f"Bearer {TOKEN}"})
-    assert problem(nobody)[:2] == (401, "no_actor")
-    citizen = await hub.call(method, path, body, role="citizen", If_Match='"1"')
-    assert problem(citizen)[:2] == (403, "not_permitted")
+
+
+async def test_staff_s_calls__need_token_and_actor(hub: Hub) -> None:
+    for method, path in STAFF_CALLS:
+        body: Body | None = {} if method in ("PUT", "PATCH") else None
+        assert problem(await hub.client.request(method, path, json=body))[:2] == (401, "unauthorized"), path
+        wrong = await hub.client.request(method, path, json=body, headers={"Authorization": "Bearer falsch"})
+        assert problem(wrong)[:2] == (401, "unauthorized"), path
+        nobody = await hub.client.request(method, path, json=body, headers={"Authorization": f"Bearer {TOKEN}"})
+        assert problem(nobody)[:2] == (401, "no_actor"), path
+        citizen = await hub.call(method, path, body, role="citizen", If_Match='"1"')
+        assert problem(citizen)[:2] == (403, "not_permitted"), path
 
 
 async def test_place__is_public_as_stated(furnished: Hub) -> None:

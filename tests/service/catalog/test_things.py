@@ -107,28 +107,24 @@ async def test_more_offers_than_one_transaction_takes__go_on_as_a_job(furnished:
     assert len(await furnished.messages()) == 2
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "expected"),
-    [
-        ("places/raum", {**PLACE, "parent_id": "weg"}, ("/parent_id", "unknown_place")),
-        ("places/haus", {**PLACE, "place_id": "anders"}, ("/place_id", "other_id")),
-        ("places/raum", {**PLACE, "hours": [{"weekday": 1, "from": "10:00", "to": "09:00"}]}, ("/hours/0/to", "bad_value")),
-        ("places/raum", {**PLACE, "lat": 51.0}, ("/lon", "missing")),
-        ("resources/neu", {**ROOM, "place_id": "weg"}, ("/place_id", "unknown_place")),
-        ("resources/neu", {**ROOM, "kind": "pool", "capacity": None}, ("/capacity", "bad_value")),
-        ("resources/neu", {**ROOM, "kind": "session"}, ("/kind", "bad_value")),
-        ("contacts/neu", {**CONTACT, "email": "keine Adresse"}, ("/email", "bad_value")),
-        ("blackouts/neu", {**CLOSED, "end": CLOSED["start"]}, ("/end", "bad_order")),
-        ("blackouts/neu", {**CLOSED, "note": {"de": "x\u0000"}}, ("/note/de", "bad_characters")),
-    ],
+NO_THINGS: tuple[tuple[str, Body, tuple[str, str]], ...] = (
+    ("places/raum", {**PLACE, "parent_id": "weg"}, ("/parent_id", "unknown_place")),
+    ("places/haus", {**PLACE, "place_id": "anders"}, ("/place_id", "other_id")),
+    ("places/raum", {**PLACE, "hours": [{"weekday": 1, "from": "10:00", "to": "09:00"}]}, ("/hours/0/to", "bad_value")),
+    ("places/raum", {**PLACE, "lat": 51.0}, ("/lon", "missing")),
+    ("resources/neu", {**ROOM, "place_id": "weg"}, ("/place_id", "unknown_place")),
+    ("resources/neu", {**ROOM, "kind": "pool", "capacity": None}, ("/capacity", "bad_value")),
+    ("resources/neu", {**ROOM, "kind": "session"}, ("/kind", "bad_value")),
+    ("contacts/neu", {**CONTACT, "email": "keine Adresse"}, ("/email", "bad_value")),
+    ("blackouts/neu", {**CLOSED, "end": CLOSED["start"]}, ("/end", "bad_order")),
+    ("blackouts/neu", {**CLOSED, "note": {"de": "x\u0000"}}, ("/note/de", "bad_characters")),
 )
-async def test_thing_that_is_none__is_refused_with_its_place(
-    furnished: Hub, path: str, body: Body, expected: tuple[str, str]
-) -> None:
-    answer = await furnished.call("PUT", f"/v1/{path}", body, If_None_Match="*")
-    status, code, errors = problem(answer)
-    assert (status, code) == (422, "bad_document")
-    assert errors[0] == expected
+
+
+async def test_thing_that_is_none__is_refused_with_its_place(furnished: Hub) -> None:
+    for path, body, expected in NO_THINGS:
+        status, code, errors = problem(await furnished.call("PUT", f"/v1/{path}", body, If_None_Match="*"))
+        assert (status, code, errors[0]) == (422, "bad_document", expected)
 
 
 async def test_resource__never_changes_its_kind(furnished: Hub) -> None:
