@@ -32,6 +32,7 @@ BATCH_ROWS_MAX = 500  # larger ones grow latency, hardly throughput
 POLL_SECONDS = 0.03  # rows of other processes are seen by polling; NOTIFY would cap the database at 2,700 commits/s
 LEADER_SECONDS = 0.5  # how often a follower tries to become the leader
 IDLE_SESSION_MS_MAX = 5_000  # a frozen leader loses its session, and with it the lock, after this
+TRANSACTION_MS_MAX = 12_000  # and after this if it froze in the middle of a request; longer than any statement may take
 HEARTBEAT_SECONDS = 1.0  # keeps that session alive while the broker is waited for
 BACK_OFF_SECONDS_MAX = 5.0
 SEND_SECONDS_MAX = 30.0  # longer than the producer's own limit for a message, which ends it with an error
@@ -198,7 +199,8 @@ class Relay:
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def _lead(self) -> None:
-        settings = session_settings(f"{self.name}-relay") | {"idle_session_timeout": str(IDLE_SESSION_MS_MAX)}
+        settings = session_settings(f"{self.name}-relay")
+        settings |= {"idle_session_timeout": str(IDLE_SESSION_MS_MAX), "transaction_timeout": str(TRANSACTION_MS_MAX)}
         connection = await asyncpg.connect(
             self.dsn, timeout=CONNECT_SECONDS_MAX, command_timeout=COMMAND_SECONDS_MAX, server_settings=settings
         )
