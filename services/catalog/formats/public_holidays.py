@@ -19,7 +19,7 @@ def is_region(code: str) -> bool:
         return False
     try:
         holidays.country_holidays(country, subdiv=subdivision or None)
-    except NotImplementedError:
+    except NotImplementedError:  # tidy: unfinished it is how the package says that it does not know the region
         return False
     return True
 
