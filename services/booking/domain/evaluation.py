@@ -87,13 +87,16 @@ def span_of(offer: Offer, wish: Wish) -> tuple[datetime | Reason, datetime | Rea
 
 
 def spans(offer: Offer, wish: Wish) -> list[tuple[datetime, datetime]]:
-    """Every span that the wish could book; more than one only where a session is still to be picked. Empty if it is none."""
+    """Every span that the wish could book; more than one only where a session is still to be picked.
+
+    Empty if it can book none: nobody reads what is taken in a hundred years because somebody asked for them.
+    """
     if not offer.served or malformed(offer, wish, taken_parts(offer, wish)):
         return []
     session = offer.session
     if session is None:
         start, end = span_of(offer, wish)
-        if isinstance(start, Reason) or isinstance(end, Reason) or start >= end:
+        if isinstance(start, Reason) or isinstance(end, Reason) or not timedelta() < end - start <= offer.longest:
             return []
         return [(start, end)]
     return [
@@ -275,7 +278,7 @@ def _pick(
             continue
         setup, teardown = part.buffers(resource)
         low, high = start - setup, end + teardown
-        reason = _occupied(resource, count, (low, high), (start, end), occupancy, placed)
+        reason = taken_by_others(resource, count, (low, high), (start, end), occupancy, placed)
         if reason is None:
             return Part(part.component_id, resource.resource_id, resource.unit_no, resource.pool_no, count, low, high)
         taken.append(reason)
@@ -283,7 +286,7 @@ def _pick(
         return [taken[0] if len(taken) == 1 else Reason.CAPACITY_FULL]
     for resource in among:
         setup, teardown = part.buffers(resource)
-        reason = _occupied(resource, count, (start - setup, end + teardown), (start, end), occupancy, placed)
+        reason = taken_by_others(resource, count, (start - setup, end + teardown), (start, end), occupancy, placed)
         if reason is None:
             return faults
         taken.append(reason)
@@ -307,7 +310,7 @@ def _fault(
     return fault
 
 
-def _occupied(
+def taken_by_others(
     resource: Resource, count: int, occupied: tuple[datetime, datetime], booked: tuple[datetime, datetime],
     occupancy: Occupancy, placed: dict[str, Part],
 ) -> Reason | None:  # fmt: skip

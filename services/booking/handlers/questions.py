@@ -53,11 +53,14 @@ async def list_free(
     if offer.session is None:
         length = wish.duration or (offer.shortest if offer.lengths is None else min(offer.lengths))
         wish = wish._replace(duration=length)
-        whole = wish._replace(start=low, end=high + length, duration=None)
+        # The first and the last wish of the window, for the limits of who asks; what is taken, over all of it.
+        edges = [(offer, wish._replace(start=start)) for start in (low, high)]
+        further = list(windows(offer, edges[0][1], ahead=high - low))
     else:
-        wish = whole = wish._replace(duration=None)
-    used = await _read_used(conn, offer, whole)
-    occupancy = await read_occupancy(conn, [(offer, whole)], used=used, now=now, ignore=ignore)
+        wish = wish._replace(duration=None)
+        edges, further = [(offer, wish)], []
+    used = await _read_used(conn, offer, wish)
+    occupancy = await read_occupancy(conn, edges, used=used, now=now, further=further, ignore=ignore)
     return now, free(offer, wish, low, high, occupancy, now)
 
 
