@@ -129,19 +129,20 @@ def down(data: Data = None) -> None:
 
 
 def env(data: Data = None, json_: Json = False) -> None:
-    """Print the addresses of the running hub, for a shell (`eval "$(hubnetz env)"`) or as JSON."""
+    """Print the addresses of the running hub, for a shell (`eval "$(hubnetz env)"`) or as JSON.
+
+    The shell's names are not those of the services' settings: `HUBNETZ_KAFKA` would make the next hub use this one's broker.
+    """
     hub = hubs.running(data)
     if json_:
         out_json(hub.env())
         return
-    out(f"export HUBNETZ_HUB_ID={shlex.quote(hub.hub_id)}")
-    out(f"export HUBNETZ_KAFKA={shlex.quote(hub.kafka)}")
-    out(f"export HUBNETZ_KAFKA_SECURITY={shlex.quote(hub.kafka_security)}")
-    for name, dsn in hub.postgres.items():
-        out(f"export HUBNETZ_{name.upper()}_DATABASE_URL={shlex.quote(dsn)}")
-    for name, url in hub.http.items():
-        out(f"export HUBNETZ_{name.upper()}_URL={shlex.quote(url)}")
-    out(f"export HUBNETZ_DATA={shlex.quote(hub.data_dir)}")
+    texts = {"ID": hub.hub_id, "KAFKA": hub.kafka, "KAFKA_SECURITY": hub.kafka_security, "DATA_DIR": hub.data_dir}
+    texts |= {f"{name.upper()}_DATABASE_URL": dsn for name, dsn in hub.postgres.items()}
+    texts |= {f"{name.upper()}_URL": url for name, url in hub.http.items()}
+    texts |= {f"MAIL_{name.upper()}": address for name, address in hub.mail.items()}
+    for name, text in texts.items():
+        out(f"export HUB_{name}={shlex.quote(text)}")
 
 
 def status(data: Data = None, json_: Json = False) -> None:

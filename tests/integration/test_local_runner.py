@@ -15,10 +15,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from contracts import topics as catalogue
+from deploy import topics
 from deploy.failures import Failure
-from deploy.local import accounts, fetch, kafka, pins, servers
+from deploy.local import accounts, fetch, kafka, pins, servers, stack
 from deploy.local.accounts import Account
 from deploy.local.folder import DataFolder, free_port, placed
+from deploy.local.stack import Wanted
 from deploy.local.supervisor import running
 from tests.support.kafka import KafkaServer, Raw
 from tests.support.nest import Nest, open_nest
@@ -208,6 +211,33 @@ def test_port_of_last_time__taken_again_if_it_is_free() -> None:
         port = taken.getsockname()[1]
         assert free_port(port) != port
     assert free_port(port) == port
+
+
+def test_addresses_given__no_server_of_our_own(place: Path, nest: Nest, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = start(place / "servers")
+    addresses = pair.addresses()
+    for name, address in zip(("HUBNETZ_KAFKA", "HUBNETZ_POSTGRES"), addresses, strict=True):
+        monkeypatch.setenv(name, address)
+    wanted = Wanted("here", "Hier", services=())
+    with running(DataFolder(place / "hub")) as supervisor:
+        with pytest.raises(Failure, match="HUBNETZ_KAFKA_SECURITY is None"):
+            stack.start(supervisor, wanted)
+        monkeypatch.setenv("HUBNETZ_KAFKA_SECURITY", "plaintext-internal")
+        hub = stack.start(supervisor, wanted)
+        assert (hub.kafka, hub.postgres_admin) == addresses
+        assert set(supervisor.children()) == {"mailsink"}
+        assert topics.plan(topics.admin_of(hub.admin_settings()), catalogue.ALL) == []
+    pair.stop()
+    assert nest.alive() == {}
+
+
+def test_folder_of_somebody_else__failure_with_a_remedy(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(place / "hub" / "lock"))
+
+    monkeypatch.setattr(Path, "open", refuse)  # root may open everything
+    with pytest.raises(Failure, match="lock belongs to somebody else"):
+        DataFolder(place / "hub").take()
 
 
 @pytest.fixture
