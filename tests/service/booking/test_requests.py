@@ -227,7 +227,7 @@ async def test_source__roles_by_setting(service_db: Callable[[str], str]) -> Non
     await hub.close()
 
 
-async def test_unknown_offer_and_other_peoples_bookings(hub: Hub) -> None:
+async def test_unknown_offers_and_other_peoples_bookings__refused(hub: Hub) -> None:
     await hub.publish(published("hall", **one("unit", room())))
     answers = await hub.ask(
         command(wish("nowhere", at(9)), "r1"),
