@@ -71,11 +71,11 @@ def begin_postgres(supervisor: Supervisor, *, durable: bool = True) -> Starting[
     return Starting(supervisor, server, _keep(supervisor, server), again)
 
 
-def begin_kafka(supervisor: Supervisor, *, small: bool = False) -> Starting[Kafka]:
+def begin_kafka(supervisor: Supervisor, *, small: bool = False, heap_max: str = broker.HEAP_MAX) -> Starting[Kafka]:
     """Start the broker on the port of last time, if that is free; the folder is formatted."""
     folder = supervisor.folder
-    node = Kafka(folder, free_port(_last_ports(folder).get("kafka")), free_port(), small=small)
-    again = partial(_other_kafka, folder, small)
+    node = Kafka(folder, free_port(_last_ports(folder).get("kafka")), free_port(), small, heap_max)
+    again = partial(_other_kafka, folder, small, heap_max)
     return Starting(supervisor, node, _keep(supervisor, node), again)
 
 
@@ -83,8 +83,8 @@ def _other_postgres(folder: DataFolder, durable: bool) -> Postgres:
     return Postgres(folder, free_port(), durable=durable)
 
 
-def _other_kafka(folder: DataFolder, small: bool) -> Kafka:
-    return Kafka(folder, free_port(), free_port(), small=small)
+def _other_kafka(folder: DataFolder, small: bool, heap_max: str) -> Kafka:
+    return Kafka(folder, free_port(), free_port(), small, heap_max)
 
 
 def _keep(supervisor: Supervisor, server: Kafka | Postgres) -> Child:
