@@ -90,11 +90,11 @@ def _common(booking: Booking, command: Command, request_id: UUID) -> dict[str, A
 
 def key_of(answer: Answer) -> str | None:
     """The Kafka key: the booking's id, else the offer's; None if neither is known."""
-    if isinstance(answer, BookingRejected):
-        return answer.offer_id
-    if isinstance(answer, RequestRefused) and answer.booking_id is None:
-        return answer.offer_id
-    return str(answer.booking_id)
+    if isinstance(answer, BookingConfirmed | BookingCancelled | BookingUnchanged):
+        return str(answer.booking_id)
+    if isinstance(answer, RequestRefused) and answer.booking_id is not None:
+        return str(answer.booking_id)
+    return answer.offer_id
 
 
 def contract_claimant(claimant: Claimant) -> ContractClaimant:
