@@ -33,6 +33,9 @@ POLL_SECONDS = 0.03  # rows of other processes are seen by polling; NOTIFY would
 LEADER_SECONDS = 0.5  # how often a follower tries to become the leader
 IDLE_SESSION_MS_MAX = 5_000  # a frozen leader loses its session, and with it the lock, after this
 TRANSACTION_MS_MAX = 12_000  # and after this if it froze in the middle of a request; longer than any statement may take
+# Rows read longer ago are read again: a leader that froze with them in hand would send a key's old state behind its new one,
+# which a compacted topic would keep for ever. Below the time after which somebody else leads.
+STALE_SECONDS_MAX = 3.0
 HEARTBEAT_SECONDS = 1.0  # keeps that session alive while the broker is waited for
 BACK_OFF_SECONDS_MAX = 5.0
 SEND_SECONDS_MAX = 30.0  # longer than the producer's own limit for a message, which ends it with an error
@@ -221,12 +224,15 @@ class Relay:
         try:
             while not self._stopping.is_set():
                 self.committed.clear()  # before the select: a commit during it sets the event again
+                selected_at = time.monotonic()
                 rows = await connection.fetch(_SELECT, BATCH_ROWS_MAX)
                 if not rows:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self.committed.wait(), POLL_SECONDS)
                     continue
                 points.reached("relay.after_select")
+                if time.monotonic() - selected_at > STALE_SECONDS_MAX:
+                    continue
                 started = time.perf_counter()
                 await self._send(connection, producer, rows)
                 points.reached("relay.after_send")
