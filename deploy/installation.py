@@ -32,6 +32,12 @@ _HEAD: Final = (
 # all; the folder is what keeps the other users of this machine out.
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o444
+# The shell's own printf keeps the password out of the list of processes.
+_SET_ADMIN: Final = (
+    # tidy: sql-place a command that is shown to the operator
+    """printf "ALTER ROLE postgres PASSWORD '%s'" "$(cat secrets/postgres-admin)" """
+    "| docker compose exec -T postgres psql -U postgres -q"
+)
 _PLAIN: Final = re.compile(r"^[A-Za-z0-9_./:@,+=-]+$")
 _VARIABLE: Final = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)=(.*)$")
 
@@ -178,9 +184,8 @@ def rotate(folder: Path, name: str, *, given: str | None = None) -> Secret:
 
 def after_rotation(secret: Secret) -> list[str]:
     """The commands that bring a new value to those who use it."""
-    if secret == ADMIN:  # the image sets it on an empty volume only; the shell's own printf keeps it out of the process list
-        statement = """printf "ALTER ROLE postgres PASSWORD '%s'" "$(cat secrets/postgres-admin)\""""
-        return [f"{statement} | docker compose exec -T postgres psql -U postgres -q"]
+    if secret == ADMIN:  # the image sets it on an empty volume only
+        return [_SET_ADMIN]
     commands = [f"docker compose up -d --force-recreate --wait {' '.join(secret.readers)}"]
     if secret.database_role:  # first the role gets the new password, then the service comes back with it
         commands.insert(0, "docker compose run --rm migrate")
