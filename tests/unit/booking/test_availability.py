@@ -57,6 +57,7 @@ def test_next_on_grid(moment: str, grid: int, expected: str) -> None:
     assert next_on_grid(at(moment), grid * MINUTE, BERLIN) == instant
 
 
+@settings(deadline=None)
 @given(
     minutes=st.integers(0, 3000),
     seconds=st.integers(0, 59),
