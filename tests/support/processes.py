@@ -25,11 +25,10 @@ from confluent_kafka.admin import AdminClient
 from contracts import topics
 from tests.support.frontend import event_id
 from tests.support.kafka import KafkaServer, Raw
-from tests.support.recorder import SERVICE, TABLE
+from tests.support.recorder import OPERATOR, SERVICE, TABLE
+from tests.support.recorder import TOKEN as TOKEN
 from tests.support.waiting import eventually
 
-TOKEN: Final = "0123456789abcdef-test"  # noqa: S105 - of nobody but the tests
-OPERATOR: Final = {"Authorization": f"Bearer {TOKEN}", "Hubnetz-Actor": "operator/op-1"}
 # One process imports everything once, the others are forked from it: 0.1 s instead of 1.5 s of processor time each.
 _PROCESSES: Final = multiprocessing.get_context("forkserver")
 _EXIT_SECONDS: Final = 40.0

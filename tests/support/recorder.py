@@ -34,6 +34,8 @@ CREATE TABLE IF NOT EXISTS recorded (event_id uuid NOT NULL, offer_id text NOT N
 """
 POISON = "offer-that-breaks-the-handler"
 EXIT_CODE = 42
+TOKEN = "0123456789abcdef-test"  # noqa: S105 - of nobody but the tests
+OPERATOR = {"Authorization": f"Bearer {TOKEN}", "Hubnetz-Actor": "operator/op-1"}
 
 
 async def record(tx: db.Tx, batch: Sequence[Event], plan: None) -> None:
