@@ -1,10 +1,18 @@
 """Places, resources, closures, contacts: a change goes out with every offer that shows it, and with no other."""
 
+from datetime import timedelta
+
 import pytest
 
+from contracts.booking.rules import BLACKOUTS_MAX
+from services.catalog.domain.entities import Blackout
+from services.catalog.domain.rows import EntityWrite
 from services.catalog.handlers import entities as handlers
+from services.catalog.handlers.house import changing
+from services.catalog.store import entities
+from services.catalog.wire import documents
 from services.catalog.worker import loops
-from tests.service.catalog.hub import CONTACT, OFFER, PLACE, ROOM, Body, Hub, offer_id, problem
+from tests.service.catalog.hub import CONTACT, NOW, OFFER, PLACE, ROOM, Body, Hub, offer_id, problem
 
 CLOSED: Body = {
     "scope": "place",
@@ -136,6 +144,42 @@ async def test_place_under_itself__is_refused(furnished: Hub) -> None:
     await furnished.create("/v1/places/zimmer", {"kind": "room", "name": {"de": "Zimmer"}, "parent_id": "haus"})
     answer = await furnished.call("PUT", "/v1/places/haus", {**PLACE, "parent_id": "zimmer"}, If_Match='"1"')
     assert problem(answer) == (422, "bad_document", [("/parent_id", "circle")])
+
+
+async def test_closure_too_many_for_a_published_offer__is_undone(furnished: Hub) -> None:
+    await close_often(furnished, BLACKOUTS_MAX)
+    await furnished.published()
+    answer = await furnished.call("PUT", "/v1/blackouts/zu", CLOSED, If_None_Match="*")
+    assert problem(answer)[:2] == (409, "offers_would_break")
+    assert answer.json()["offer_ids"] == [offer_id()]
+    assert await furnished.messages() == []
+    assert problem(await furnished.call("GET", "/v1/blackouts/zu"))[:2] == (404, "not_found")
+
+
+async def test_horizon_that_would_break_one_offer__goes_on_with_the_others(furnished: Hub) -> None:
+    await furnished.create("/v1/places/hof", {**PLACE, "holidays": "DE-SN", "apply_holidays": True})
+    await furnished.create("/v1/resources/hof", {**ROOM, "place_id": "hof"})
+    elsewhere = {"mode": "instant", "components": [{"component_id": "hof", "kind": "unit", "resource_ids": ["hof"]}]}
+    await close_often(furnished, BLACKOUTS_MAX)
+    await furnished.published("voll")
+    await furnished.published("hof", {**OFFER, "place_ids": ["hof"], "booking": elsewhere})
+    place = {"place_id": "haus", **PLACE, "holidays": "DE-SN", "apply_holidays": True}
+    await furnished.call("PUT", "/v1/places/haus", place, If_Match='"1"')
+    await loops.extend_horizon(furnished.house, furnished.pool)
+    await loops.work_on_jobs(furnished.house, furnished.pool)
+    assert [each.offer_id for each in await furnished.states()] == [offer_id("hof")]
+
+
+async def close_often(hub: Hub, number: int) -> None:
+    """Closures of the house, an hour each, as many as one state may hold."""
+    start = NOW + timedelta(days=1)
+    closures = [
+        Blackout(f"zu-{n}", "place", start + timedelta(hours=n), start + timedelta(hours=n + 1), "works", "haus")
+        for n in range(number)
+    ]
+    writes = [EntityWrite(each.blackout_id, documents.text(documents.BLACKOUTS.write(each))) for each in closures]
+    async with changing(hub.house, hub.pool) as (tx, now):
+        await entities.save_entities(tx, "blackouts", writes, source=None, now=now, by="test")
 
 
 async def test_change_that_would_break_a_published_offer__is_undone(furnished: Hub) -> None:
