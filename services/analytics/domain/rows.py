@@ -130,4 +130,5 @@ class Kept:
     subject: str
     reason: Problem
     content: str
+    content_hash: bytes
     occurred_at: datetime

@@ -96,6 +96,7 @@ _EVENTS = """
         subject text NOT NULL,                    -- event id; offer or resource id with its revision
         reason text NOT NULL,
         content jsonb NOT NULL,                   -- what would have been stored: pseudonyms, no person ids
+        content_hash bytea NOT NULL,
         occurred_at timestamptz NOT NULL,
         created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         state text NOT NULL DEFAULT 'kept' CHECK (state IN ('kept', 'released')),
@@ -104,7 +105,7 @@ _EVENTS = """
         CHECK ((state = 'kept') = (ended_at IS NULL))
     );
     -- The same record again is the same entry.
-    CREATE UNIQUE INDEX quarantine_subject ON quarantine (kind, subject, reason, md5(content::text));
+    CREATE UNIQUE INDEX quarantine_subject ON quarantine (kind, subject, reason, content_hash);
     CREATE INDEX quarantine_created_at ON quarantine (created_at, quarantine_id);
 """
 

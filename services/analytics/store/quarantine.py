@@ -28,10 +28,10 @@ async def insert_entries(tx: Tx, kept: Sequence[Kept]) -> int:
     """Keep what is not there yet; how many that were."""
     status = await tx.execute(
         """
-        INSERT INTO quarantine (quarantine_id, kind, subject, reason, content, occurred_at)
-        SELECT quarantine_id, kind, subject, reason, content, occurred_at
-        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::timestamptz[])
-            AS q (quarantine_id, kind, subject, reason, content, occurred_at)
+        INSERT INTO quarantine (quarantine_id, kind, subject, reason, content, content_hash, occurred_at)
+        SELECT quarantine_id, kind, subject, reason, content, content_hash, occurred_at
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::bytea[], $7::timestamptz[])
+            AS q (quarantine_id, kind, subject, reason, content, content_hash, occurred_at)
         ON CONFLICT DO NOTHING
         """,
         [ids.new() for _ in kept],
@@ -39,6 +39,7 @@ async def insert_entries(tx: Tx, kept: Sequence[Kept]) -> int:
         [each.subject for each in kept],
         [each.reason for each in kept],
         [each.content for each in kept],
+        [each.content_hash for each in kept],
         [each.occurred_at for each in kept],
     )
     return int(status.rpartition(" ")[2])

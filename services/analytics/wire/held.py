@@ -17,7 +17,8 @@ _TUPLES: Final = frozenset({"resource_ids", "quantities"})
 def held_fact(row: EventRow, problem: Problem) -> Kept:
     """A fact; it keeps its pseudonym, never a person's id."""
     fields = {name: value.hex() if isinstance(value, bytes) else value for name, value in row._asdict().items()}
-    return Kept("fact", str(UUID(bytes=row.event_id)), problem, json.dumps(fields), instant_of(row.occurred_at))
+    subject = str(UUID(bytes=row.event_id))
+    return Kept("fact", subject, problem, json.dumps(fields), row.content_hash, instant_of(row.occurred_at))
 
 
 def fact_of(content: str) -> EventRow:
@@ -35,7 +36,8 @@ def _value(name: str, value: Any) -> Any:
 def held_delivery(row: DeliveryRow, problem: Problem) -> Kept:
     """A fate of a message."""
     fields = {name: value.hex() if isinstance(value, bytes) else value for name, value in asdict(row).items()}
-    return Kept("delivery", str(row.event_id), problem, json.dumps(fields, default=str), row.occurred_at)
+    content = json.dumps(fields, default=str)
+    return Kept("delivery", str(row.event_id), problem, content, row.content_hash, row.occurred_at)
 
 
 def delivery_of(content: str) -> DeliveryRow:
@@ -53,7 +55,7 @@ def delivery_of(content: str) -> DeliveryRow:
 def held_offer(offer: OfferRow, resources: list[ResourceRow], problem: Problem) -> Kept:
     """A state of the catalogue with its resources."""
     content = json.dumps({"offer": _plain(offer), "resources": [_plain(row) for row in resources]}, default=str)
-    return Kept("offer", f"{offer.offer_id}/{offer.revision}", problem, content, offer.seen_at)
+    return Kept("offer", f"{offer.offer_id}/{offer.revision}", problem, content, offer.content_hash, offer.seen_at)
 
 
 def _plain(row: OfferRow | ResourceRow) -> dict[str, Any]:

@@ -27,6 +27,8 @@ from tests.service.analytics.log import HUB, NOW
 WHERE = zone("Europe/Berlin")
 KEYS = {year: bytes([year % 256]) * 32 for year in range(2025, 2031)}
 
+PRODUCED_MS = 1_811_840_400_000  # when Kafka got the record of offset 0
+
 Raw = tuple[bytes | None, Sequence[tuple[str, bytes | None]], bytes | None]
 
 
@@ -80,9 +82,7 @@ class Desk:
 
     async def hand(self, topic: Topic, records: Sequence[Raw], *, first: int, partition: int = 0) -> None:
         """Hand records over with the offsets from `first` on, as a broker would that delivers again."""
-        await self.consumers[topic.name].process(
-            [record(topic, partition, first + n, *each) for n, each in enumerate(records)]
-        )
+        await self.consumers[topic.name].process([record(topic, partition, first + n, *each) for n, each in enumerate(records)])
 
     async def settle(self) -> None:
         """Let the workers take turns until nothing is marked."""
@@ -120,14 +120,19 @@ class Desk:
 
 
 def record(
-    topic: Topic, partition: int, offset: int, key: bytes | None, headers: Sequence[tuple[str, bytes | None]], value: bytes | None
+    topic: Topic,
+    partition: int,
+    offset: int,
+    key: bytes | None,
+    headers: Sequence[tuple[str, bytes | None]],
+    value: bytes | None,
 ) -> ConsumerRecord[bytes, bytes]:
     """A record as Kafka's client gives it."""
     return ConsumerRecord(
         topic=topic.name,
         partition=partition,
         offset=offset,
-        timestamp=1_811_840_400_000 + offset,
+        timestamp=PRODUCED_MS + offset,
         timestamp_type=0,
         key=key,
         value=value,

@@ -17,7 +17,6 @@ from contracts.booking import (
     BookingNoShow,
     BookingRejected,
     BookingRescheduled,
-    BookingRules,
     Reason,
     State,
 )
@@ -142,9 +141,7 @@ class Claim:
 
 def booking_event(data: Model, name: str, at: datetime) -> Event:
     """An event of booking's; its id follows from the name."""
-    return Event(
-        id=named(name), source=f"urn:hub:{HUB}:booking", type=data.ce_type, time=at, key=data.key(), data=data
-    )
+    return Event(id=named(name), source=f"urn:hub:{HUB}:booking", type=data.ce_type, time=at, key=data.key(), data=data)
 
 
 def rejected(name: str, reason: Reason, requested_at: datetime, *, offer: str = "rooms") -> Event:

@@ -1,6 +1,5 @@
 """Days computed by hand: what SQL stored and what the definitions in Python say are both held against them."""
 
-from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 
 import pytest
@@ -24,13 +23,6 @@ from tests.service.analytics.log import (
 
 HOUR = 3600
 MONDAY = "2027-05-03"
-
-
-@pytest.fixture
-async def desk(service_db: Callable[[str], str]) -> AsyncIterator[Desk]:
-    desk = await Desk.open(service_db("analytics"))
-    yield desk
-    await desk.close()
 
 
 def claim(name: str, begins: str, ends: str, on: str = MONDAY, **more: object) -> Claim:
@@ -99,7 +91,11 @@ async def test_a_clock_change__the_day_has_its_own_length(desk: Desk, on: str, h
 async def test_opening_in_the_gap_and_closing_in_the_fold__edges_as_booking_has_them(desk: Desk) -> None:
     """Opens at 2:30, which does not exist in spring: 3:00. Closes at 2:30, which comes twice in autumn: the second."""
     await desk.publish(
-        published("rooms", room(hours=weekly(7, opens="02:30", closes="06:00")), room("room-2", hours=weekly(7, opens="01:00", closes="02:30")))
+        published(
+            "rooms",
+            room(hours=weekly(7, opens="02:30", closes="06:00")),
+            room("room-2", hours=weekly(7, opens="01:00", closes="02:30")),
+        )
     )
     await desk.settle()
     spring = await desk.resource(day("2027-03-28"))
@@ -140,7 +136,7 @@ async def test_an_overbooked_pool__passes_a_hundred_per_cent(desk: Desk) -> None
 
 
 async def test_a_session__length_by_places_and_the_room_for_the_house(desk: Desk) -> None:
-    """A course of two hours with ten places, seven taken; it fills its hall, which somebody else had booked for an hour beside."""
+    """A course of two hours, seven of ten places taken; it fills its hall, which was booked for an hour beside."""
     course = session("course-1", local(MONDAY, "17:00"), local(MONDAY, "19:00"), 10, occupies=["hall"])
     await desk.publish(published("course", course, kind="session"), published("hall", room("hall")))
     places = claim("b1", "17:00", "19:00", offer="course", resources=(("course-1", 7),)).confirmed()
