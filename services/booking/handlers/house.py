@@ -24,9 +24,13 @@ class Shelf:
 
     _offers: dict[str, Offer] = field(default_factory=dict)
 
+    def at_hand(self, offer_ids: Collection[str]) -> dict[str, Offer]:
+        """Those of the offers that lie here."""
+        return {offer_id: self._offers[offer_id] for offer_id in offer_ids if offer_id in self._offers}
+
     async def take(self, conn: ReadConn | Tx, offer_ids: Collection[str]) -> dict[str, Offer]:
         """The offers by id, those that do not lie here read; unknown ids are left out."""
-        found = {offer_id: self._offers[offer_id] for offer_id in offer_ids if offer_id in self._offers}
+        found = self.at_hand(offer_ids)
         missing = [offer_id for offer_id in offer_ids if offer_id not in found]
         if missing:
             fresh = await _read(conn, missing)

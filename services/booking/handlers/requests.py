@@ -48,12 +48,13 @@ async def plan_requests(house: House, pool: Pool, batch: Sequence[Event], extra:
     offer_ids = {event.data.offer_id for event in batch if isinstance(event.data, Command)}
     named = {booking_id for event in batch if (booking_id := named_booking(event)) is not None}
     resource_ids = set(extra)
-    async with reading(pool) as conn:
-        if named:
-            for offer_id, held in (await store_bookings.read_places(conn, named)).values():
+    offers = house.shelf.at_hand(offer_ids)
+    if named or len(offers) < len(offer_ids):  # mostly there is nothing to read
+        async with reading(pool) as conn:
+            for offer_id, held in (await store_bookings.read_places(conn, named)).values() if named else ():
                 offer_ids.add(offer_id)
                 resource_ids.update(held)
-        offers = await house.shelf.take(conn, offer_ids)
+            offers = await house.shelf.take(conn, offer_ids)
     revisions: set[tuple[str, int]] = set()
     allowances: set[str] = set()
     for case in cases.values():
