@@ -14,6 +14,8 @@ from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+log = logging.getLogger(__name__)
+
 Metric = Literal[
     "hubnetz_consumer_records_total",
     "hubnetz_consumer_batch_records",
@@ -156,7 +158,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             **self._frame,
             "logger": record.name,
-            "text": record.getMessage() if record.name.split(".")[0] in _OURS else record.msg,
+            "text": _constant(record),
         }
         for name in LOG_FIELDS:
             if name in record.__dict__:
@@ -165,6 +167,18 @@ class JsonFormatter(logging.Formatter):
             line["error"] = record.exc_info[0].__name__
             line["where"] = _where(record.exc_info[2])
         return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def _constant(record: logging.LogRecord) -> str:
+    """The text before its arguments are filled in: they may be anybody's.
+
+    A library's text without arguments may have been put together before, as asyncio does with a task's exception: of such
+    a one only the place is said, where its constant text can be read.
+    """
+    ours = record.name.split(".")[0] in _OURS
+    if isinstance(record.msg, str) and (ours or record.args):
+        return record.msg
+    return f"{record.module}:{record.lineno} {record.funcName}"
 
 
 _OURS = ("hubkit", "services", "deploy", "contracts", "__main__")
@@ -180,6 +194,10 @@ def _where(traceback: TracebackType | None) -> list[str]:
     return places[-12:]
 
 
+def _uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    log.critical("ended by an error", exc_info=(kind, error, traceback), extra={"action": "run"})
+
+
 def set_up_logging(*, hub_id: str, service: str, level: str) -> None:
     """Send every logger's lines to standard error as JSON. Libraries may speak from warning on, as constant text."""
     handler = logging.StreamHandler(sys.stderr)
@@ -187,5 +205,7 @@ def set_up_logging(*, hub_id: str, service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+    sys.excepthook = _uncaught  # Python's own would print the error's text, which may quote a row
     for name in _OURS:
         logging.getLogger(name).setLevel(level.upper())
