@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from services.booking.domain.availability import curable, later_start
+from services.booking.domain.availability import LaterStarts, curable
 from services.booking.domain.claims import Actor, Booking, Claimant, ClaimantKind, Placement, Reasons, Why, Wish, reasons
 from services.booking.domain.codes import BLOCKING, TERMINAL, Per, Reason, Role, State
 from services.booking.domain.evaluation import evaluate, windows
@@ -40,7 +40,8 @@ class Desk:
     """The state that a run of decisions works on.
 
     `bookings` are those named by a request, and those made here. `unread` collects what the look for later starts would
-    need to know: (resource, from, to); the run is then repeated with it read.
+    need to know: (resource, from, to); the run is then repeated with it read. `later`: looks that were begun; in a stampede
+    many ask for the same and find the same, as long as nothing changes in between.
     """
 
     offers: Mapping[str, Offer]
@@ -48,7 +49,7 @@ class Desk:
     occupancy: Occupancy
     check_in_key: bytes
     unread: list[tuple[Resource, datetime, datetime]] = field(default_factory=list)
-    later: dict[object, datetime | None] = field(default_factory=dict)
+    later: dict[object, LaterStarts] = field(default_factory=dict)
 
 
 def decide(request: Request, desk: Desk, now: datetime) -> Outcome:
@@ -132,13 +133,16 @@ def _next_start(offer: Offer, wish: Wish, answer: Reasons, desk: Desk, now: date
     if not all(desk.occupancy.knows(resource.resource_id, low, high) for resource, low, high in wanted):
         desk.unread += wanted
         return None
-    # In a stampede many ask for the same and find the same, as long as nothing changes in between.
+    assert answer.start is not None, "curable() looks at it"
+    assert answer.end is not None, "curable() looks at it"
+    length = answer.end - answer.start
     choices = frozenset((wish.choices or {}).items()), frozenset((wish.quantities or {}).items())
     person = wish.person_id if offer.limits else None
-    alike = (offer, answer.start, answer.end, wish.quantity, choices, wish.options, wish.needs, person, desk.occupancy.changes)
-    if alike not in desk.later:
-        desk.later[alike] = later_start(offer, wish, answer, desk.occupancy, now)
-    return desk.later[alike]
+    alike = (offer, length, wish.quantity, choices, wish.options, wish.needs, person, desk.occupancy.changes)
+    later = desk.later.get(alike)
+    if later is None:
+        later = desk.later[alike] = LaterStarts(offer, wish, length, desk.occupancy, now)
+    return later.after(answer.start)
 
 
 def _count(offer: Offer, booking: Booking, occupancy: Occupancy) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from hubkit.db import ReadConn
-from services.booking.domain.availability import Free, free, later_start
+from services.booking.domain.availability import Free, LaterStarts, curable, free
 from services.booking.domain.claims import Placement, Reasons, Wish
 from services.booking.domain.evaluation import candidates, evaluate, windows
 from services.booking.domain.offers import Offer
@@ -34,7 +34,10 @@ async def check(house: House, conn: ReadConn, offer_id: str, wish: Wish, ignore:
     ahead = list(windows(offer, wish, ahead=NEXT_START_WITHIN))
     occupancy = await read_occupancy(conn, [(offer, wish)], used=used, now=now, further=ahead, ignore=ignore)
     answer = evaluate(offer, wish, occupancy, now)
-    return Checked(now, answer, later_start(offer, wish, answer, occupancy, now))
+    if isinstance(answer, Placement) or not curable(offer, answer) or answer.start is None or answer.end is None:
+        return Checked(now, answer, None)
+    later = LaterStarts(offer, wish, answer.end - answer.start, occupancy, now)
+    return Checked(now, answer, later.after(answer.start))
 
 
 async def list_free(
