@@ -93,7 +93,7 @@ def masked(text: str, *, recipient: str) -> str:
         # A local part of one or two letters would blot out half the text, and alone it says nothing.
         if len(secret) > 2:
             text = _without(text, secret)
-    return _ADDRESS.sub("<address>", text).strip()[: limits.REPLY_CHARACTERS_MAX]
+    return _ADDRESS.sub("(address)", text).strip()[: limits.REPLY_CHARACTERS_MAX]
 
 
 def _without(text: str, secret: str) -> str:
@@ -107,4 +107,4 @@ def _without(text: str, secret: str) -> str:
     while (found := lower.find(wanted, place)) >= 0:
         kept.append(text[place:found])
         place = found + len(wanted)
-    return "<address>".join([*kept, text[place:]])
+    return "(address)".join([*kept, text[place:]])
