@@ -14,9 +14,9 @@ from typing import Final, Generic, TypeVar
 
 from deploy import say
 from deploy.failures import Failure
+from deploy.local import fetch, watchdog
 from deploy.local import kafka as broker
 from deploy.local import postgres as database
-from deploy.local import watchdog
 from deploy.local.folder import DataFolder, free_port, placed
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
@@ -95,6 +95,8 @@ def _keep(supervisor: Supervisor, server: Kafka | Postgres) -> Child:
 
 def make(supervisor: Supervisor, *, kafka: bool = True, postgres: bool = True, durable: bool = True) -> None:
     """Fetch what is not in the cache; format the broker's folder and make the database cluster if they are missing."""
+    if kafka and postgres:
+        fetch.everything()
     folder = supervisor.folder
     jobs: list[tuple[Spec, Callable[[], None]]] = []
     if postgres:
