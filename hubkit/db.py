@@ -36,6 +36,8 @@ class Pool:
         """Wait for borrowed connections, at most `COMMAND_SECONDS_MAX`, then cut them."""
         try:
             await asyncio.wait_for(self.raw.close(), COMMAND_SECONDS_MAX)
+        except asyncpg.InterfaceError:
+            pass  # it was never connected: the app stopped while it still waited for the database
         except TimeoutError:
             self.raw.terminate()
 

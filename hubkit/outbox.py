@@ -79,16 +79,11 @@ async def put_raw(
     tx: Tx, topic_names: list[str], keys: Sequence[bytes | None], headers: list[bytes], values: Sequence[bytes | None]
 ) -> None:
     """One row per message, ids in the order given; headers packed. For what is already encoded: dead letters, replays."""
+    # COPY: for arrays asyncpg checks every element's class in Python, 8 us a message more (2026-11). Ids follow the rows.
     if topic_names:
-        await tx.execute(_INSERT, topic_names, keys, headers, values)
+        rows = zip(topic_names, keys, headers, values, strict=True)
+        await tx.copy_records_to_table("outbox", records=rows, columns=("topic", "key", "headers", "payload"))
 
-
-_INSERT = """
-INSERT INTO outbox (topic, key, headers, payload)
-SELECT topic, key, headers, payload
-FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[]) WITH ORDINALITY AS m (topic, key, headers, payload, n)
-ORDER BY n
-"""
 
 # Both in one statement: a row is either still to be sent or already kept.
 _DELETE = """
