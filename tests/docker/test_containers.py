@@ -87,3 +87,18 @@ def test_signal__containers_are_gone(tmp_path: Path) -> None:
     wanted.kill()
     wanted.wait()
     assert set(docker("ps", "--all", "--quiet").split()) <= before
+
+
+def test_run_killed__the_next_one_removes_what_it_left(tmp_path: Path) -> None:
+    before = set(docker("ps", "--all", "--quiet").split())
+    wanted, killed, _ = begin(tmp_path)
+    killed.kill()
+    killed.wait()
+    left = set(docker("ps", "--all", "--quiet").split()) - before
+    assert left
+    again, serving, _ = begin(tmp_path)
+    assert not left & set(docker("ps", "--all", "--quiet").split())
+    for process in (serving, wanted, again):
+        process.terminate()
+        process.wait(60)
+    assert set(docker("ps", "--all", "--quiet").split()) <= before

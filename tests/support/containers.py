@@ -2,7 +2,8 @@
 
     --until-gone PID    stop when that process is gone
 
-Prints the two lines that `deploy.local.servers` prints, and removes both containers when it ends.
+Prints the two lines that `deploy.local.servers` prints, and removes both containers when it ends. The library's own reaper, one
+more image that wants the engine's socket, is not used: what a killed run left is removed by the next one.
 """
 
 import argparse
@@ -18,10 +19,12 @@ from types import FrameType
 from typing import Final, Self
 
 from testcontainers.community.postgres import PostgresContainer
+from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
+from testcontainers.core.docker_client import DockerClient
 
 from deploy.installation import draw_cluster_id
-from deploy.local import kafka
+from deploy.local import kafka, watchdog
 from deploy.local.folder import DataFolder
 from deploy.local.servers import alive
 from tests.support.compose import overlay_files, rendered
@@ -30,6 +33,7 @@ _CLIENTS, _CONTROLLER, _ITSELF = 9092, 9093, 9094
 _PROGRAM: Final = "/tmp/start"  # noqa: S108 - inside the container
 _THROW_AWAY: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0")
 _POLL_SECONDS: Final = 0.1
+_LABEL: Final = "hubnetz.tests"
 _ASKED_FOR: Final = [
     f"HUBNETZ_{name}"
     for name in ("HUB_ID", "HUB_NAME", "CLUSTER_ID", "MAIL_SENDER", "MAIL_DOMAIN", "SMTP_HOST", "SMTP_PORT", "SMTP_SECURITY")
@@ -46,7 +50,7 @@ class KafkaContainer(DockerContainer):
     def __init__(self, image: str, cluster_id: str) -> None:
         wait = f"while [ ! -f {_PROGRAM} ]; do sleep 0.1; done; exec sh {_PROGRAM}"
         super().__init__(image, ports=[_CLIENTS])
-        self.with_command(["sh", "-c", wait])
+        self.with_command(["sh", "-c", wait]).with_kwargs(labels=_mark())
         # As the local runner's broker of tests; only where it listens and keeps its log is the container's own.
         node = kafka.Kafka(DataFolder(Path("unused")), _CLIENTS, _CONTROLLER, small=True)
         told = kafka.settings(node) | {
@@ -84,12 +88,14 @@ def postgres(image: str, initdb: str) -> PostgresContainer:
     server = PostgresContainer(image, username="postgres", password=secrets.token_hex(16), dbname="postgres", driver=None)
     server.with_env("POSTGRES_INITDB_ARGS", initdb)
     options = [part for setting in ("max_connections=200", "timezone=UTC", *_THROW_AWAY) for part in ("-c", setting)]
-    return server.with_command(["postgres", *options])
+    return server.with_command(["postgres", *options]).with_kwargs(labels=_mark())
 
 
 def run(wanted: Callable[[], bool]) -> None:
     """Both, until a signal comes or nobody wants them any more."""
     variables = {name: value for name, value in os.environ.items() if name.startswith("HUBNETZ_") and name.endswith("_IMAGE")}
+    testcontainers_config.ryuk_disabled = True
+    _remove_leftovers()
     services = rendered(overlay_files(), dict.fromkeys(_ASKED_FOR, "unused") | variables)["services"]
     with ExitStack() as running:
         broker = running.enter_context(KafkaContainer(services["kafka"]["image"], draw_cluster_id()))
@@ -101,6 +107,19 @@ def run(wanted: Callable[[], bool]) -> None:
         sys.stdout.flush()
         while wanted():
             time.sleep(_POLL_SECONDS)
+
+
+def _mark() -> dict[str, str]:
+    """Says whose a container is: pid and start time together name one process for ever."""
+    return {_LABEL: f"{os.getpid()} {watchdog.started(os.getpid())}"}
+
+
+def _remove_leftovers() -> None:
+    """Remove the containers of runs that were killed."""
+    for container in DockerClient().client.containers.list(all=True, filters={"label": _LABEL}):
+        pid, started = container.labels[_LABEL].split(" ", 1)
+        if str(watchdog.started(int(pid))) != started:
+            container.remove(force=True, v=True)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
