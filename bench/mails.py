@@ -189,8 +189,8 @@ async def sink() -> AsyncIterator[int]:
 async def measure(postgres: str, *, kind: Kind, mails: int, rounds: int) -> None:
     """Print mails per second of each round and the ratio of the medians."""
     admin = await asyncpg.connect(postgres)
-    await admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-    await admin.execute(f"CREATE DATABASE {DATABASE}")
+    await admin.execute("DROP DATABASE IF EXISTS bench_notify WITH (FORCE)")
+    await admin.execute("CREATE DATABASE bench_notify")
     await admin.close()
     dsn = migrate.dsn_for(postgres, database=DATABASE)
     await migrations.upgrade(dsn, "notify")  # as administrator: the service's own login on this server stays as it is

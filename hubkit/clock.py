@@ -23,17 +23,6 @@ class DatabaseClock:
         return instant.astimezone(UTC)
 
 
-class FixedClock:
-    """A clock that stands where a test puts it."""
-
-    def __init__(self, instant: datetime) -> None:
-        self.instant = instant
-
-    async def now(self, conn: Tx | ReadConn) -> datetime:
-        """The instant last set; `conn` is not asked."""
-        return self.instant
-
-
 def wall() -> datetime:
     """The process's own clock, aware UTC: for log lines, health and ages of things, never for a decision."""
     return datetime.now(UTC)

@@ -11,7 +11,6 @@ from contracts import topics
 from contracts.envelope import Event, encode
 from contracts.topics import Topic
 from hubkit import db
-from hubkit.clock import FixedClock
 from hubkit.messaging import Consumer
 from hubkit.telemetry import Metrics
 from services.analytics.domain.days import OfferDay, ResourceDay
@@ -23,6 +22,7 @@ from services.analytics.wire.facts import FactReader
 from services.analytics.worker import routes
 from services.analytics.worker.placing import Places, PlacingConsumer
 from tests.service.analytics.log import HUB, NOW
+from tests.support.clock import FixedClock
 
 WHERE = zone("Europe/Berlin")
 KEYS = {year: bytes([year % 256]) * 32 for year in range(2025, 2031)}

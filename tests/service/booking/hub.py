@@ -16,13 +16,13 @@ from contracts.catalog import OfferPublished
 from contracts.envelope import Event, Model, Part, encode
 from contracts.topics import Topic
 from hubkit import db, outbox
-from hubkit.clock import FixedClock
 from hubkit.messaging import Consumer
 from hubkit.telemetry import Metrics
 from services.booking import worker
 from services.booking.domain.codes import Role
 from services.booking.handlers.house import House
 from services.booking.store import invariants
+from tests.support.clock import FixedClock
 
 M = TypeVar("M", bound=Part)
 

@@ -17,7 +17,6 @@ from contracts import topics
 from contracts.catalog import OfferPublished, OfferWithdrawn
 from contracts.envelope import Event, decode
 from hubkit import db
-from hubkit.clock import FixedClock
 from hubkit.health import Health
 from hubkit.http import create_app
 from hubkit.outbox import unpack_headers
@@ -25,6 +24,7 @@ from hubkit.telemetry import Metrics
 from services.catalog import http
 from services.catalog.domain.entities import ACCESSIBILITY_KEYS
 from services.catalog.handlers.house import House
+from tests.support.clock import FixedClock
 
 HUB = "nord"
 TOKEN = "token-of-the-tests-only"  # noqa: S105

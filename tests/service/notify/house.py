@@ -16,7 +16,6 @@ from contracts import topics
 from contracts.envelope import Event, decode
 from contracts.topics import Topic
 from hubkit import db, outbox
-from hubkit.clock import FixedClock
 from hubkit.health import Health
 from hubkit.http import create_app
 from hubkit.messaging import Consumer
@@ -31,6 +30,7 @@ from services.notify.domain.times import DEFAULT_RULES, QuietHours
 from services.notify.handlers import Claim, House
 from services.notify.store import queue, relays
 from services.notify.store.queue import Mark
+from tests.support.clock import FixedClock
 from tests.support.kafka import Raw
 from tests.support.notify_events import HUB, NOW, raw, topic_of
 
