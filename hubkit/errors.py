@@ -67,14 +67,15 @@ def sqlstate(exc: BaseException) -> str:
 
 def is_transient(exc: BaseException) -> bool:
     """Whether waiting can help: database or broker away, deadlock, serialisation, a lock not had in time."""
-    code = sqlstate(exc)
-    if code:
-        return code[:2] in _TRANSIENT_CLASSES or code in _TRANSIENT_CODES
     # asyncpg files a value that does not fit its column (an integer too wide, a lone surrogate) under InterfaceError too.
     # Waiting does not help it: it would be tried for ever and hold up its topic.
     if isinstance(exc, asyncpg.InterfaceError) and isinstance(exc, ValueError):
         return False
-    return isinstance(exc, _DRIVER_TRANSIENT)
+    # Before the codes: a statement whose plan a migration made invalid has that of a feature that is not supported.
+    if isinstance(exc, _DRIVER_TRANSIENT):
+        return True
+    code = sqlstate(exc)
+    return code[:2] in _TRANSIENT_CLASSES or code in _TRANSIENT_CODES
 
 
 def is_lock_failure(exc: BaseException) -> bool:

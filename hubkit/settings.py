@@ -27,7 +27,7 @@ class ServiceSettings(BaseSettings):
     kafka_password: SecretStr | None = None
     kafka_ca_file: Path | None = None
     topic_prefix: str = Field(default="", pattern=r"^[a-z0-9.-]{0,40}$", description="before topic and group names, tests only")
-    database_url: SecretStr
+    database_url: SecretStr = Field(min_length=1)
     database_pool_max: int = Field(default=8, ge=3, le=100)
     http_host: str = "127.0.0.1"
     http_port: int = Field(ge=0, le=65535)

@@ -166,14 +166,14 @@ def _taken_out(place: TopicPartition, frame: _Frame, batch: memoryview) -> Aside
 def _records(place: TopicPartition, frame: _Frame, batch: memoryview) -> Iterator[Record]:
     """Each record by itself; from one that does not fit its own lengths on, the whole batch as one."""
     packed = batch[_FRAME_BYTES:]
-    body = bytearray(_UNPACK[frame.codec](packed) if frame.codec else packed)
     try:
+        body = bytearray(_UNPACK[frame.codec](packed) if frame.codec else packed)
         position = 0
         while position < len(body):
             length, position = decode_varint(body, position)
             yield _read(place, frame.base_offset, body[position : position + length])
             position += length
-    except (IndexError, ValueError):
+    except Exception:  # each codec has errors of its own; none of them may end the consumer
         yield from _whole(place, frame, batch, "bad_encoding", "of which some have no readable frame").records
 
 
@@ -183,6 +183,8 @@ def _read(place: TopicPartition, base_offset: int, body: bytearray) -> Record:
     key, position = _bytes(body, position)
     value, position = _bytes(body, position)
     count, position = decode_varint(body, position)
+    if count < 0:
+        raise ValueError("less than no headers")
     headers: list[tuple[str, bytes | None]] = []
     odd = False
     for _ in range(count):

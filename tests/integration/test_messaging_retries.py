@@ -272,3 +272,27 @@ async def test_consumer_waits_for_the_database__other_partitions_wait_too_and_no
         await eventually(all_there)
         assert set(await stand.recorded()) == {frontend.event_id(raw) for raw in sent}
         assert await asyncio.gather(*(stand.position(p) for p in range(3))) != [0, 0, 0]
+
+
+async def test_table_migrated_under_a_running_service__its_old_plans_are_made_again(
+    kafka: KafkaServer, service_db: Callable[[str], str]
+) -> None:
+    """The server refuses the statement that the session has prepared, with the code of an unsupported feature."""
+    dsn, seen = service_db("notify"), Seen()
+    await prepare(kafka, dsn, REQUESTS)
+    async with locked(dsn, "CREATE TABLE rows_of_test AS SELECT 1 AS id"):
+        pass
+
+    async def handle(tx: db.Tx, batch: Sequence[Event], plan: None) -> Mapping[int, str] | None:
+        await tx.fetch("SELECT * FROM rows_of_test")
+        return await seen.handle(tx, batch, plan)
+
+    async with consuming(kafka, dsn, Subscription(REQUESTS, handle, no_plan)) as stand:
+        await kafka.produce(stand.topic, [frontend.request()])
+        await stand.reached(1)
+        async with locked(dsn, "ALTER TABLE rows_of_test ADD COLUMN more integer"):
+            pass
+        await kafka.produce(stand.topic, [frontend.request()])
+        await stand.reached(2)
+        assert await stand.letters() == []
+        assert len(seen.ids()) == 2

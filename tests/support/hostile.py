@@ -42,7 +42,11 @@ def batch(records: Sequence[Bare], *, codec: int = NONE) -> bytes:
 
 def sealed(body: bytes, *, count: int, codec: int) -> bytes:
     """Records that are already bytes, packed and given the frame of a batch."""
-    packed = _pack(body, codec)
+    return framed(packed(body, codec), count=count, codec=codec)
+
+
+def framed(packed: bytes, *, count: int, codec: int) -> bytes:
+    """Bytes that pass for packed records, in a frame with the right checksum."""
     rest = struct.pack(">hiqqqhii", codec, count - 1, _TIMESTAMP_MS, _TIMESTAMP_MS, -1, -1, -1, count) + packed
     checked = struct.pack(">ibI", -1, 2, calc_crc32c(rest)) + rest
     return struct.pack(">qi", 0, len(checked)) + checked
@@ -72,7 +76,8 @@ def _bytes(to: bytearray, content: bytes | None) -> None:
     to += content or b""
 
 
-def _pack(body: bytes, codec: int) -> bytes:
+def packed(body: bytes, codec: int) -> bytes:
+    """The bytes packed as Kafka has it."""
     pack = {GZIP: aiokafka.codec.gzip_encode, SNAPPY: aiokafka.codec.snappy_encode, LZ4: aiokafka.codec.lz4_encode}
     if codec == ZSTD:
         return bytes(aiokafka.codec.zstd_encode(body, 19))
