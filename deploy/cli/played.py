@@ -132,8 +132,9 @@ def _fill_and_play(hub: Hub, *, seed: int, visitors: int) -> tuple[bool, str]:
     violated = files.violations(hub)
     calls = Calls(hub, None)
     letters = sum(1 for name in calls.services for _ in calls.letters(name, state="kept", reason=None))
+    sent = asyncio.run(mails(hub, expected=ledger.number_of("BookingConfirmed", "BookingCancelled")))
     say.headline(f"The day at {hub.hub_name}: {visitors} visitors, seed {seed}")
-    for line in report(ledger, violations=violated, dead_letters=letters, mails=asyncio.run(mails(hub))):
+    for line in report(ledger, violations=violated, dead_letters=letters, mails=sent):
         out(line)
     good = not ledger.wrong() and not ledger.strangers and not violated
     offer, slot = shown[0], shown[0].slots[-1]

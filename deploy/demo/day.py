@@ -23,8 +23,8 @@ from deploy.hub import Hub
 
 HOUR_SECONDS: Final = 1.0  # a played hour takes a second
 _QUIET_SECONDS: Final = 1.0  # after the last answer: a second one for the same request would still be on its way
-_MAILS_QUIET_SECONDS: Final = 2.0
-_MAILS_SECONDS_MAX: Final = 30.0
+_MAILS_QUIET_SECONDS: Final = 5.0
+_MAILS_SECONDS_MAX: Final = 60.0
 _DAYS_SHOWN: Final = 14
 _DAYS_SHOWN_OF_SESSIONS: Final = 92  # trainings and events are announced long before
 _OFFERS_MAX: Final = 500
@@ -74,8 +74,8 @@ async def _show(ledger: Ledger, clock: _Clock) -> None:
     for hour in range(int(OPENS) + 1, int(CLOSES) + 1):
         await clock.until(hour)
         outcomes = ledger.outcomes()
-        confirmed = sum(n for (kind, _), n in outcomes.items() if kind == "BookingConfirmed")
-        cancelled = sum(n for (kind, _), n in outcomes.items() if kind == "BookingCancelled")
+        confirmed = ledger.number_of("BookingConfirmed")
+        cancelled = ledger.number_of("BookingCancelled")
         refused = sum(n for (_, reason), n in outcomes.items() if reason)
         say.line(
             f"  {hour:02}:00  {len(ledger.asked):>4} requests   {confirmed:>4} confirmed   {cancelled:>3} cancelled"
@@ -187,12 +187,12 @@ async def _ask(client: httpx.AsyncClient, path: str, query: dict[str, str]) -> d
     return found
 
 
-async def mails(hub: Hub) -> int:
-    """How many mails the sink holds once no more come: for two seconds none, at the latest after thirty."""
+async def mails(hub: Hub, *, expected: int) -> int:
+    """How many mails the sink holds once as many came as are expected, or for five seconds no more."""
     async with httpx.AsyncClient(base_url=hub.mail["http"], timeout=_ASK_SECONDS) as client:
         count, since = -1, time.monotonic()
         deadline = since + _MAILS_SECONDS_MAX
-        while time.monotonic() < min(since + _MAILS_QUIET_SECONDS, deadline):
+        while count < expected and time.monotonic() < min(since + _MAILS_QUIET_SECONDS, deadline):
             stored = int((await client.get("/api/mails", params={"limit": 1})).json()["stored"])
             if stored != count:
                 count, since = stored, time.monotonic()

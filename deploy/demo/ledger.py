@@ -80,6 +80,10 @@ class Ledger:
         """(type, reason) of the first answers, how often each."""
         return Counter((a.answers[0].kind, a.answers[0].reason) for a in self.asked.values() if a.answers)
 
+    def number_of(self, *kinds: str) -> int:
+        """How many requests were answered by an event of these types."""
+        return sum(n for (kind, _), n in self.outcomes().items() if kind in kinds)
+
     def seconds(self) -> list[float]:
         """From the first send of each request to its answer in the reader's hands, ascending."""
         return sorted(a.answers[0].at - a.sent_at for a in self.asked.values() if a.answers)

@@ -73,6 +73,12 @@ def test_percentile_of_nothing__zero() -> None:
     assert percentile([], 0.5) == 0
 
 
+def test_number_of__counts_answers_by_type(ledger: Ledger) -> None:
+    ledger.answer(REQUEST, answer(uuid4()))
+    assert ledger.number_of("BookingConfirmed", "BookingCancelled") == 1
+    assert ledger.number_of("BookingCancelled") == 0
+
+
 def test_report__names_outcomes_reasons_and_figures(ledger: Ledger) -> None:
     other = uuid4()
     ledger.send(other, "CancelBooking", now=0.0)
