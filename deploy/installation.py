@@ -20,7 +20,8 @@ from services.analytics import limits as analytics_limits
 from services.analytics.domain import pseudonyms
 
 SERVICES: Final = ("booking", "catalog", "notify", "analytics")
-OVERLAYS: Final = ("ha", "mailsink")
+# In the order of COMPOSE_FILE: compose takes a variable back (`!reset`) only while one file was read before.
+OVERLAYS: Final = ("mailsink", "ha")
 ENV: Final = ".env"
 SECRETS: Final = "secrets"
 YEAR_KEYS: Final = "analytics-keys"

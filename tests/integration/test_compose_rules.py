@@ -8,8 +8,9 @@ from typing import Final
 import pytest
 
 from contracts import topics
+from deploy.installation import OVERLAYS
 from tests.support import compose_rules
-from tests.support.compose import MAIN, OVERLAYS, ROOT, MissingVariable, Project, overlay_files, rendered
+from tests.support.compose import MAIN, ROOT, MissingVariable, Project, overlay_files, rendered
 from tests.support.compose_rules import RULES, Rule
 
 VARIABLES: Final = {

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import yaml
 
+from deploy.installation import OVERLAYS
+
 ROOT: Final = Path(__file__).parents[2]
 MAIN: Final = "compose.yaml"
-OVERLAYS: Final = ("ha", "mailsink")
 ONE_SHOTS: Final = frozenset({"migrate", "topics", "ops"})
 Project = dict[str, Any]
 
@@ -36,7 +37,7 @@ _Loader.add_constructor("!reset", lambda loader, node: _RESET)
 
 def overlay_files(*names: str) -> list[str]:
     """The files of a project with these overlays, in the order of `COMPOSE_FILE`."""
-    return [MAIN, *(f"deploy/compose.{name}.yaml" for name in names)]
+    return [MAIN, *(f"deploy/compose.{name}.yaml" for name in OVERLAYS if name in names)]
 
 
 def rendered(files: Sequence[str], variables: Mapping[str, str], *, root: Path = ROOT) -> Project:
