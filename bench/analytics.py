@@ -1,0 +1,388 @@
+"""Events per second from a backlog into analytics, and how long a year's roll-ups take, beside bare measures of the same run.
+
+    python -m bench.analytics [--events 2000000] [--facts 1000000] [--seed 1] [--kafka ADDRESS --postgres DSN]
+
+Without addresses it starts a broker and a database of its own, on disk as in service (fsync and synchronous_commit on). The
+backlog is produced before the clock starts; the service is `python -m services.analytics` as it runs in a hub. What is
+measured is from its first fetch to its last commit: parsing, dedup, marks and offsets included.
+"""
+
+import argparse
+import asyncio
+import base64
+import heapq
+import io
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import asyncpg
+import uvloop
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from bench import bare
+from bench.frontend import uuid_of
+from contracts import topics
+from contracts.catalog import OfferPublished
+from contracts.envelope import Event, decode
+from contracts.topics import Topic
+from deploy import migrate
+from hubkit import db
+from hubkit.clock import DatabaseClock
+from services.analytics.domain.pseudonyms import Pseudonyms
+from services.analytics.domain.rows import EventRow
+from services.analytics.domain.zones import zone
+from services.analytics.ingest import facts, states
+from services.analytics.recompute import turns
+from services.analytics.recompute.rebuild import rebuild
+from services.analytics.store import marks, stage
+from services.analytics.wire.facts import FactReader
+from services.analytics.wire.offers import read_state
+
+HUB: Final = "bench"
+ROOMS: Final = 100
+OFFERS: Final = 30
+PEOPLE: Final = 20_000
+DUPLICATES: Final = 0.01
+LEAD_DAYS_MAX: Final = 40
+YEAR: Final = timedelta(days=365)
+TICKS: Final = os.sysconf("SC_CLK_TCK")
+COPY_ROWS: Final = 10_000
+READ: Final = (topics.BOOKING_EVENTS, topics.CATALOG_OFFERS, topics.NOTIFY_DELIVERIES)
+Record = tuple[bytes, list[tuple[str, str | bytes | None]], bytes]  # key, headers, value
+
+
+def say(text: str) -> None:
+    """One line at once, also into a pipe."""
+    print(text, flush=True)
+
+
+def figure(name: str, value: float, unit: str, **more: object) -> None:
+    """One figure."""
+    say(f"  {name:<60}{value:>12,.1f} {unit:<9}" + "  ".join(f"{key} {said}" for key, said in more.items()))
+
+
+class Year:
+    """A year of bookings up to now in log order: confirmed some days ahead, then cancelled, completed or missed."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.now = datetime.now(UTC).replace(microsecond=0)
+        self.offers = [f"urn:hub:{HUB}:offer:{uuid_of(self.random)}" for _ in range(OFFERS)]
+        self.people = [str(uuid_of(self.random)) for _ in range(PEOPLE)]
+
+    def records(self, count: int) -> Iterator[Record]:
+        """So many records, duplicates not counted among them; a duplicate follows some records later."""
+        later: list[tuple[datetime, int, Record]] = []
+        begin = self.now - YEAR
+        step = (YEAR - timedelta(hours=1)) * 2 / count
+        given = number = 0
+        while given < count:
+            at = begin + number * step
+            while later and later[0][0] <= at and given < count:
+                _, _, record = heapq.heappop(later)
+                given += 1
+                yield record
+            if given < count:
+                record = self._booking(number, at, later)
+                given += 1
+                yield record
+            number += 1
+        yield from (record for _, _, record in heapq.nsmallest(int(count * DUPLICATES / 2), later))
+
+    def _booking(self, number: int, at: datetime, later: list[tuple[datetime, int, Record]]) -> Record:
+        """The confirmation; what becomes of it is put on the heap, and sometimes the same record once more."""
+        room = self.random.randrange(ROOMS)
+        start = (at + timedelta(days=self.random.randrange(1, LEAD_DAYS_MAX))).replace(minute=0, second=0, microsecond=0)
+        start = start.replace(hour=7 + self.random.randrange(10))
+        body = {
+            "booking_id": str(uuid_of(self.random)), "version": 1, "state": "confirmed", "offer_id": self.offers[room % OFFERS],
+            "offer_revision": 1, "claimant": {"kind": "person", "person_id": self.random.choice(self.people)},
+            "start": _text(start), "end": _text(start + timedelta(minutes=self.random.choice((30, 60, 90)))),
+            "time_zone": "Europe/Berlin", "quantity": 1,
+            "placements": [{"component_id": "room", "resource_id": f"room-{room}", "quantity": 1}],
+            "actor_role": "citizen", "request_id": str(uuid_of(self.random)),
+        }  # fmt: skip
+        first = self._record("BookingConfirmed", at, body | {"check_in_code": "ABCDEFGH", "cancel_until": _text(start)})
+        end = self.random.choice(("BookingCancelled", "BookingCompleted", "BookingCompleted", "BookingNoShow"))
+        state = {"BookingCancelled": "cancelled", "BookingCompleted": "completed", "BookingNoShow": "no_show"}[end]
+        own: dict[str, object] = {"by": "citizen", "late": False, "freed": True} if state == "cancelled" else {}
+        when = at + (start - at) * self.random.random() if state == "cancelled" else start + timedelta(hours=2)
+        if state == "completed":
+            own = {"at": _text(when)}
+        changed = body | {"version": 2, "state": state, "from_state": "confirmed"} | own
+        heapq.heappush(later, (when, number, self._record(end, when, changed)))
+        if self.random.random() < DUPLICATES * 2:
+            heapq.heappush(later, (at + timedelta(minutes=10), -number - 1, first))
+        return first
+
+    def _record(self, kind: str, at: datetime, body: dict[str, object]) -> Record:
+        headers: list[tuple[str, str | bytes | None]] = [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", str(uuid_of(self.random)).encode()),
+            ("ce_source", f"urn:hub:{HUB}:booking".encode()),
+            ("ce_type", f"de.hubnetz.booking.{kind}.v1".encode()),
+            ("ce_time", _text(at.replace(microsecond=0)).encode()),
+            ("content-type", b"application/json"),
+            ("ce_causationid", str(body["request_id"]).encode()),
+        ]
+        return str(body["booking_id"]).encode(), headers, json.dumps(body, separators=(",", ":")).encode()
+
+    def states(self) -> list[Event]:
+        """What the catalogue says: a hundred rooms in thirty offers, open on weekdays."""
+        found = []
+        for number, offer_id in enumerate(self.offers):
+            rooms = [f"room-{room}" for room in range(ROOMS) if room % OFFERS == number]
+            hours = [{"weekday": day, "from": "08:00", "to": "18:00"} for day in range(1, 6)]
+            resources = [{"resource_id": room, "kind": "unit", "revision": 1, "hours": hours} for room in rooms]
+            component = {"component_id": "room", "kind": "unit", "resource_ids": rooms}
+            body = {
+                "offer_id": offer_id, "hub_id": HUB, "revision": 1, "kind": "room", "status": "published",
+                "title": {"de": "Raum"}, "description": {"de": "Ein Raum"},
+                "booking": {"mode": "instant", "components": [component], "resources": resources},
+            }  # fmt: skip
+            data = OfferPublished.model_validate_json(json.dumps(body))
+            at = self.now - YEAR - timedelta(days=1)
+            event = Event(uuid_of(self.random), f"urn:hub:{HUB}:catalog", data.ce_type, at, offer_id, data)
+            found.append(event)
+        return found
+
+
+def _text(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def make_topics(kafka: str) -> None:
+    """Fresh ones: a log that was read before is no backlog."""
+    admin = AdminClient({"bootstrap.servers": kafka})
+    ours = (*READ, topics.dead_letter("analytics"))
+    for future in admin.delete_topics([topic.name for topic in ours], operation_timeout=30).values():
+        future.exception(30)
+    time.sleep(1)
+    new = [NewTopic(topic.name, topic.partitions, 1, config=topic.config()) for topic in ours]
+    for future in admin.create_topics(new, operation_timeout=30).values():
+        future.result(30)
+
+
+def produce(kafka: str, topic: Topic, records: Iterator[Record]) -> int:
+    """Send them all; how many there were."""
+    producer = Producer({"bootstrap.servers": kafka, "linger.ms": 20, "batch.size": 262_144, "compression.type": "zstd"})
+    sent = 0
+    for key, headers, value in records:
+        sent += 1
+        for _ in range(1_000):
+            try:
+                producer.produce(topic.name, key=key, value=value, headers=headers)
+                break
+            except BufferError:
+                producer.poll(0.1)
+        if sent % 10_000 == 0:
+            producer.poll(0)
+    producer.flush(60)
+    return sent
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What reading the backlog took, in wall and in processor time of the service."""
+
+    records: int
+    events: int
+    seconds: float
+    service_seconds: float
+
+
+async def ingest(kafka: str, dsn: str, records: int, folder: Path) -> Ingested:
+    """Run the service until the last record is committed."""
+    keys = folder / "keys"
+    keys.mkdir()
+    for year in range(2020, 2040):
+        (keys / str(year)).write_text(base64.b64encode(bytes([year % 256]) * 32).decode())
+    settings = {
+        "HUBNETZ_HUB_ID": HUB, "HUBNETZ_HUB_NAME": "Messung", "HUBNETZ_KAFKA": kafka, "HUBNETZ_DATABASE_URL": dsn,
+        "HUBNETZ_KAFKA_SECURITY": "plaintext-internal", "HUBNETZ_HTTP_PORT": "0", "HUBNETZ_ANALYTICS_KEYS": str(keys),
+        "HUBNETZ_SERVICE_TOKEN": "token-of-the-benchmark", "HUBNETZ_LOG_LEVEL": "error",
+    }  # fmt: skip
+    watching = await asyncpg.connect(dsn)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "services.analytics", env={**os.environ, **settings})
+    try:
+        while not await watching.fetchval(_ASSIGNED, topics.BOOKING_EVENTS.name, topics.BOOKING_EVENTS.partitions):
+            assert process.returncode is None, "the service did not start"
+            await asyncio.sleep(0.005)
+        started, used = time.perf_counter(), _cpu_seconds(process.pid)
+        while (await watching.fetchval(_READ, topics.BOOKING_EVENTS.name)) < records:
+            assert process.returncode is None, "the service ended"
+            await asyncio.sleep(0.02)
+        seconds, cost = time.perf_counter() - started, _cpu_seconds(process.pid) - used
+        return Ingested(records, await watching.fetchval("SELECT count(*) FROM events"), seconds, cost)
+    finally:
+        process.terminate()
+        await process.wait()
+        await watching.close()
+
+
+_ASSIGNED: Final = "SELECT count(*) = $2 FROM stored_offsets WHERE topic = $1"
+_READ: Final = "SELECT sum(next_offset)::bigint FROM stored_offsets WHERE topic = $1"
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def rows_of(year: Year, count: int) -> list[EventRow]:
+    """The backlog as rows, each event once, for what needs no broker."""
+    reader = FactReader(HUB, zone("Europe/Berlin"), Pseudonyms({n: bytes([n % 256]) * 32 for n in range(2020, 2040)}))
+    found: dict[bytes, EventRow] = {}
+    for key, headers, value in year.records(count):
+        plain = [(name, content if isinstance(content, bytes) else None) for name, content in headers]
+        row, _ = reader.read(decode(topics.BOOKING_EVENTS, key=key, headers=plain, value=value), None)
+        assert row is not None, "every record of the backlog is a fact"
+        found[row.event_id] = row
+    return list(found.values())
+
+
+async def copy_rate(dsn: str, rows: list[EventRow]) -> float:
+    """Rows per second of COPY alone into a table like `events` with its indexes: no dedup, no marks, no offsets."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute("CREATE SCHEMA bare; CREATE TABLE bare.events (position integer, LIKE events INCLUDING ALL)")
+        batches = [stage.copy_data(rows[start : start + 2_000]) for start in range(0, len(rows), 2_000)]
+        started = time.perf_counter()
+        for batch in batches:
+            await connection.copy_to_table(
+                "events", schema_name="bare", source=io.BytesIO(batch), columns=stage.COLUMNS, format="binary"
+            )
+        return len(rows) / (time.perf_counter() - started)
+    finally:
+        await connection.execute("DROP SCHEMA IF EXISTS bare CASCADE")
+        await connection.close()
+
+
+async def fill(pool: db.Pool, year: Year, rows: list[EventRow]) -> None:
+    """The catalogue's history and the facts, as ingestion leaves them, calendars derived."""
+    async with db.transaction(pool) as tx:
+        for event in year.states():
+            state = read_state(event)
+            assert state is not None, "an offer has a state"
+            await states.write_state(tx, *state)
+    for start in range(0, len(rows), COPY_ROWS):
+        async with db.transaction(pool) as tx:
+            await facts.write_rows(tx, rows[start : start + COPY_ROWS], all_versions=False)
+    while await turns.derive_calendars(pool, DatabaseClock(), zone("Europe/Berlin")):
+        pass
+    await pool.raw.execute("VACUUM ANALYZE", timeout=600)
+
+
+async def recompute(dsn: str, year: Year, rows: list[EventRow]) -> None:
+    """A rebuild of everything, and all days of the year by the workers' turns."""
+    where = zone("Europe/Berlin")
+    pool = await db.open_pool(dsn, name="bench")
+    try:
+        await fill(pool, year, rows)
+        days = [year.now.date() - timedelta(days=n) for n in range(365)]
+        for _ in range(3):
+            async with db.transaction(pool) as tx:
+                await tx.execute("DELETE FROM dirty_days")
+                await marks.mark_days(tx, HUB, days)
+            started = time.perf_counter()
+            while await turns.recompute_days(pool, where):
+                pass
+            figure("365 days recomputed by one worker", time.perf_counter() - started, "s", facts=f"{len(rows):,}")
+            started = time.perf_counter()
+            done = await rebuild(pool, DatabaseClock(), where, accept=False)
+            seconds = time.perf_counter() - started
+            figure("rebuild: calendars, days, comparison, periods, swap", seconds, "s", days=done.days, swapped=done.swapped)
+            assert done.swapped, "a rebuild that differs is wrong, however fast"
+    finally:
+        await pool.close()
+
+
+@contextmanager
+def servers(kafka: str | None, postgres: str | None) -> Iterator[tuple[str, str]]:
+    """The addresses given, else a pair of the benchmark's own; removed at the end."""
+    if kafka and postgres:
+        yield kafka, postgres
+        return
+    with tempfile.TemporaryDirectory(prefix="hubnetz-bench-") as folder:
+        os.chmod(folder, 0o755)  # noqa: S103  # PostgreSQL runs as another user when we are root
+        command = [sys.executable, "-m", "deploy.local.servers", "--until-gone", str(os.getpid()), str(Path(folder) / "data")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None, "its output is a pipe"
+            try:
+                lines = [process.stdout.readline().strip() for _ in range(2)]
+                yield lines[0].partition("=")[2], lines[1].partition("=")[2]
+            finally:
+                process.terminate()
+                process.wait(60)
+
+
+async def _database(admin: str, name: str) -> str:
+    connection = await asyncpg.connect(admin)
+    try:
+        drop = await connection.fetchval("SELECT format('DROP DATABASE IF EXISTS %I WITH (FORCE)', $1::text)", name)
+        await connection.execute(drop)
+    finally:
+        await connection.close()
+    return await migrate.migrate(admin, service="analytics", password=secrets.token_hex(16), database=name)
+
+
+def measure(kafka: str, admin: str, chosen: argparse.Namespace) -> bool:
+    """All figures; whether every event went in exactly once."""
+    year, well = Year(chosen.seed), True
+    if chosen.events:
+        make_topics(kafka)
+        records = produce(kafka, topics.BOOKING_EVENTS, year.records(chosen.events))
+        say(f"  backlog of {records:,} records produced, {records - _distinct(chosen):,} of them twice")
+        with tempfile.TemporaryDirectory() as folder:
+            done = uvloop.run(ingest(kafka, uvloop.run(_database(admin, "bench_ingest")), records, Path(folder)))
+        each = round(done.service_seconds / records * 1e6, 1)
+        figure("ingest, first fetch to last commit", records / done.seconds, "events/s", service_us_each=each)
+        well = done.events == _distinct(chosen)
+        rate = uvloop.run(bare.read_rate(kafka, topics.BOOKING_EVENTS, parsed=False))
+        figure("bare: aiokafka reads the backlog", rate.per_second, "events/s", records=f"{rate.records:,}")
+        rate = uvloop.run(bare.read_rate(kafka, topics.BOOKING_EVENTS, parsed=True))
+        figure("aiokafka reads, the contract parses and validates", rate.per_second, "events/s")
+    rows = rows_of(Year(chosen.seed), chosen.facts or min(chosen.events, 200_000))
+    dsn = uvloop.run(_database(admin, "bench_facts"))
+    figure("bare: COPY into a table like `events`", uvloop.run(copy_rate(dsn, rows[:200_000])), "rows/s")
+    if chosen.facts:
+        uvloop.run(recompute(dsn, year, rows))
+    return well
+
+
+def _distinct(chosen: argparse.Namespace) -> int:
+    return len({headers[1][1] for _, headers, _ in Year(chosen.seed).records(chosen.events)})
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code 1 if an event was lost or doubled, whatever the speed."""
+    parser = argparse.ArgumentParser(prog="python -m bench.analytics", description=__doc__)
+    parser.add_argument("--events", type=int, default=2_000_000, help="of the backlog; 0: no ingestion")
+    parser.add_argument("--facts", type=int, default=1_000_000, help="recomputed; 0: no recomputation")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kafka", help="address of a broker whose topics may be deleted")
+    parser.add_argument("--postgres", help="administrator's address of a database server")
+    chosen = parser.parse_args(arguments)
+    say(f"{os.cpu_count()} cores, load before {os.getloadavg()[0]:.1f}")
+    with servers(chosen.kafka, chosen.postgres) as (kafka, admin):
+        well = measure(kafka, admin, chosen)
+    say("  every event once" if well else "  EVENTS WERE LOST OR DOUBLED")
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
