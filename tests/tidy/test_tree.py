@@ -29,4 +29,3 @@ def test_repository__is_read_with_all_its_parts() -> None:
 
     assert {"pyproject.toml", ".importlinter", "LICENSE", "contracts/__init__.py", "tests/tidy/test_tree.py"} <= paths
     assert not [path for path in paths if path.startswith((".venv/", ".git/"))]
-
