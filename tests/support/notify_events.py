@@ -23,7 +23,7 @@ from contracts.catalog import (
     PlaceKind,
     WithdrawReason,
 )
-from contracts.envelope import Event, decode, encode
+from contracts.envelope import Event, encode
 from contracts.envelope.event import Model
 from contracts.people import ContactSaved
 from contracts.topics import Topic
@@ -45,12 +45,6 @@ def event(data: Model, *, at: datetime = NOW, event_id: UUID | None = None, sour
         key=data.key(),
         data=data,
     )
-
-
-def read_back(topic: Topic, sent: Event) -> Event:
-    """The event as a consumer gets it."""
-    key, headers, value = encode(sent)
-    return decode(topic, key=key, headers=headers, value=value)
 
 
 def raw(sent: Event) -> Raw:

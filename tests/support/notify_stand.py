@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import asyncpg
@@ -14,6 +14,7 @@ import httpx
 from contracts import topics
 from contracts.envelope import Event, decode
 from hubkit.app import App
+from hubkit.clock import Clock
 from hubkit.db import ReadConn, Tx
 from services.notify.app import build
 from services.notify.settings import NotifySettings
@@ -48,6 +49,13 @@ class MovableClock:
         self.offset += timedelta(**span)
 
 
+class Moved(Clock, Protocol):
+    """A clock that tests move."""
+
+    def forward(self, **span: float) -> None:
+        """Go forward, `hours=1`."""
+
+
 @dataclass(slots=True)
 class Stand:
     """What a test looks at."""
@@ -55,9 +63,18 @@ class Stand:
     kafka: KafkaServer
     sink: MailSink
     dsn: str
-    clock: MovableClock
+    clock: Moved
     app: App
     _connection: asyncpg.Connection = field(repr=False)
+
+    async def reconnect(self) -> None:
+        """The test's own connection anew, after the database was cut off."""
+        self._connection.terminate()
+        self._connection = await asyncpg.connect(self.dsn)
+
+    async def close(self) -> None:
+        """The test's own connection."""
+        await self._connection.close()
 
     async def fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
         """Rows of notify's database."""
@@ -158,7 +175,7 @@ async def notifying(
     dsn: str,
     sink: MailSink,
     *,
-    clock: MovableClock | None = None,
+    clock: Moved | None = None,
     prepare: bool = True,
     change: Callable[[App], None] | None = None,
     **more: Any,
@@ -170,7 +187,7 @@ async def notifying(
     app = build(settings(kafka, dsn, sink.smtp_port, **more), clock)
     if change is not None:
         change(app)
-    connection = await asyncpg.connect(dsn)
+    stand = Stand(kafka, sink, dsn, clock, app, await asyncpg.connect(dsn))
     running = asyncio.create_task(app.run())
     try:
 
@@ -180,11 +197,11 @@ async def notifying(
             return app.port != 0 and not await app.health.ready()
 
         await eventually(ready, seconds=20, what="notify")
-        yield Stand(kafka, sink, dsn, clock, app, connection)
+        yield stand
     finally:
         app.stop()
         await running
-        await connection.close()
+        await stand.close()
 
 
 def message_ids(mails: Sequence[dict[str, Any]]) -> list[UUID]:

@@ -221,7 +221,8 @@ async def put_off_waiting(tx: Tx, message_ids: Sequence[UUID], *, now: datetime,
 
 # One statement, and the row's lock: a move, a cancellation or an erasure that was committed before makes the row another
 # state or the booking another version; one that is committed after produces its own message. The booking is compared beside
-# the row's state, so that neither of the two alone keeps an old time from being sent.
+# the row's state, so that neither of the two alone keeps an old time from being sent. A row that is `sending` under this very
+# claim was marked before and the answer of that commit was lost: nothing of it is on the wire yet, so it is judged again.
 RECHECK = """
 WITH judged AS (
     SELECT m.message_id, a.template,
@@ -239,7 +240,7 @@ WITH judged AS (
     JOIN messages AS m ON m.message_id = a.message_id
     LEFT JOIN bookings AS b ON b.booking_id = m.booking_id
     LEFT JOIN people AS p ON p.person_id = m.person_id
-    WHERE m.state = 'claimed' AND m.claim = a.claim AND m.lease_until > $5
+    WHERE m.state IN ('claimed', 'sending') AND m.claim = a.claim AND m.lease_until > $5
     ORDER BY m.message_id
     FOR UPDATE OF m
 )

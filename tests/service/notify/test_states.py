@@ -133,6 +133,20 @@ async def test_claim_whose_lease_runs_out__is_free_again_uncounted(service_db: S
         assert (row["state"], row["attempts"], row["claim"]) == ("sent", 1, 2)
 
 
+async def test_mark_whose_answer_was_lost__is_judged_again_before_anything_is_on_the_wire(service_db: ServiceDb) -> None:
+    async with bench(service_db("notify")) as desk:
+        first, moved = BookingStory(), BookingStory()
+        people = [contact(first.person_id), contact(moved.person_id)]
+        await desk.take(offer(), *people, first.confirmed(), moved.confirmed())
+        letters = {letter.booking_id: letter for letter in await desk.claim()}
+        assert await desk.mark(*letters.values()) == ["go", "go"]
+        await desk.take(moved.moved(moved.start + timedelta(days=1)))
+
+        assert await desk.mark(letters[first.booking_id], letters[moved.booking_id]) == ["go", "superseded"]
+        await desk.settle(letters[first.booking_id], ACCEPTED)
+        assert await desk.mark(letters[first.booking_id]) == [None]
+
+
 async def test_lease_that_is_renewed__does_not_run_out(service_db: ServiceDb) -> None:
     async with bench(service_db("notify")) as desk:
         story = BookingStory()

@@ -1,0 +1,1 @@
+"""Kill, pause and cut at named points: nothing lost, nothing doubled unseen."""
