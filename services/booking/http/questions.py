@@ -112,9 +112,8 @@ class CheckAnswer:
     next_start: datetime | None = None
 
 
-def routes(house: House, pool: Pool) -> APIRouter:
-    """The routes of booking; errors are problem details."""
-    router = APIRouter(prefix="/v1")
+def add_questions(router: APIRouter, house: House, pool: Pool) -> None:
+    """Routes for every frontend: they never tell whose a span is."""
 
     @router.get("/requests/{request_id}", responses={404: {"description": "`not_decided_yet`"}})
     async def show_request(request_id: UUID) -> Decided:
@@ -177,8 +176,6 @@ def routes(house: House, pool: Pool) -> APIRouter:
         if checked is None:
             raise Problem(404, "unknown_offer")
         return _check_answer(offer_id, checked)
-
-    return router
 
 
 def _wish(
