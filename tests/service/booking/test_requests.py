@@ -244,7 +244,7 @@ async def test_unknown_offer_and_other_peoples_bookings(hub: Hub) -> None:
     assert answers[3].key == offer_id("hall")
 
 
-async def test_commands_that_are_not_decided_yet__change_nothing(hub: Hub) -> None:
+async def test_hold_confirm_and_move__each_answered(hub: Hub) -> None:
     await hub.publish(published("hall", **one("unit", room())))
     await hub.ask(command(wish("hall", at(9)), "r1"))
     fields: dict[str, Any] = {"offer_id": offer_id("hall"), "actor": citizen("ann"), "booking_id": booked("r1")}
@@ -253,7 +253,7 @@ async def test_commands_that_are_not_decided_yet__change_nothing(hub: Hub) -> No
         command(made(ConfirmBooking, **fields), "r3"),
         command(made(RescheduleBooking, start=at(15), end=at(16), **fields), "r4"),
     )
-    assert outcomes(answers) == ["BookingRejected not_bookable", "BookingUnchanged", "RequestRefused not_bookable"]
+    assert outcomes(answers) == ["BookingHeld", "BookingUnchanged", "BookingRescheduled"]
     assert await hub.fetch("SELECT FROM bookings WHERE version > 1") == []
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from hubkit import db
 from services.booking.domain.occupancy import Occupancy, Places
-from services.booking.handlers import settlement
+from services.booking.handlers import settlement, writing
 from services.booking.handlers.reading import read_occupancy
 from tests.service.booking.hub import Hub, at, booked, cancel, command, named, one, published, room, wish
 
@@ -80,7 +80,7 @@ async def test_another_process_decided_this_id__planned_again_and_dropped(hub: H
     """Two copies in two partitions: both find the id unknown, one is faster, the other runs into the ledger's key."""
     await hub.publish(published("hall", **one("unit", room(), room("room-2"))))
     twin = command(wish("hall", at(9)), "r1")
-    real, raced = settlement.write, False
+    real, raced = writing.write, False
 
     async def late(*arguments: Any) -> None:
         nonlocal raced
@@ -93,12 +93,12 @@ async def test_another_process_decided_this_id__planned_again_and_dropped(hub: H
                     "INSERT INTO requests (request_id, payload_hash, command, decided_at, outcome)"
                     " VALUES ($1, $2, 'RequestBooking', now(), '{}')",
                     named("r1"),
-                    arguments[2][0].payload_hash,
+                    arguments[2].said[0].case.payload_hash,
                 )
             await other.close()
         await real(*arguments)
 
-    monkeypatch.setattr(settlement, "write", late)
+    monkeypatch.setattr(writing, "write", late)
     assert await hub.ask(twin) == []
     assert raced
     assert await hub.fetch("SELECT FROM bookings") == []
@@ -152,7 +152,7 @@ async def test_plan__a_booking_that_holds_more_than_was_planned_is_planned_again
     async def nothing(*_: Any) -> dict[Any, Any]:
         return {}
 
-    monkeypatch.setattr("services.booking.store.bookings.read_places", nothing)
+    monkeypatch.setattr("services.booking.handlers.requests.find_subjects", nothing)
     [answer] = await hub.ask(command(cancel("hall", booked("r1")), "c1"))
     assert answer.type == "BookingCancelled"
     assert hub.house.metrics.value("booking_plan_repeats_total") == 1

@@ -81,7 +81,9 @@ def test_free__what_is_kept_from_newcomers_stays_taken() -> None:
             occupancy.sessions["x"] = Places(0)
             occupancy.book(held.booking_id, held.start, held.end, held.parts)
             before = occupancy.changes
-            occupancy.free(held.booking_id, held.parts, kept=kept)
+            occupancy.free(held.booking_id, held.parts)
+            if kept:
+                occupancy.keep(held.booking_id, held.start, held.end, held.parts)
             assert occupancy.changes > before
             if resource["kind"] == "unit":
                 taken = occupancy.units["x"].clash(t(0), t(9), t(0), t(9)) is not None
@@ -90,6 +92,10 @@ def test_free__what_is_kept_from_newcomers_stays_taken() -> None:
             else:
                 taken = occupancy.sessions["x"].taken == 1
             assert taken is kept
+            # whoever waits already does not find it taken
+            assert occupancy.peak("x", t(0), t(9), queued=True) == 0
+            if resource["kind"] == "unit":
+                assert occupancy.units["x"].clash(t(0), t(9), t(0), t(9), queued=True) is None
             assert occupancy.sessions["x"].used == 0
 
 
