@@ -47,3 +47,16 @@ WAITING_READ_MAX = 2_000  # entries of all queues that one poll touches: four fu
 TIMER_TRIES_MAX = 3  # of one run, when rows turn out to be needed that were not locked; then the next run
 TIMER_SECONDS = 1.0  # booking.md §9
 TIMER_RUNS_MAX = 20  # in a row after an outage, before the loop rests a second
+LIST_MAX = 2_000  # bookings in one list: a full day of a large hub
+
+# Forgetting (booking.md §13)
+REFUSALS_DAYS = 90
+FORGOTTEN_DAYS = 3 * 365
+FORGET_MAX = 500  # rows of one transaction; the loop comes again
+FORGET_RUNS_MAX = 100
+FORGET_SECONDS = 3600.0
+
+# Hints
+HINT_OFFERS_MAX = 50  # offers whose rules changed that one run describes anew; the next run goes on
+HINT_OVERLAP_SECONDS = 5.0  # a decision is committed at the latest so long after its clock was read
+HINT_SECONDS = 1.0  # at most one hint per offer and second

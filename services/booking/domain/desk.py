@@ -125,6 +125,8 @@ def change(
     """
     assert allowed(trigger, before.state, after.state), f"{trigger} does not bring {before.state} to {after.state}"
     after = after._replace(version=before.version + 1)
+    if after.state is not State.PENDING_APPROVAL:
+        after = after._replace(competing=False)
     if after.state in TERMINAL:
         after = after._replace(due_at=None, wish=None, waits_for=frozenset())
     desk.bookings[before.booking_id] = after

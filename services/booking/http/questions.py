@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -81,6 +81,25 @@ class FreeAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class DayAnswer:
+    """A local date; `free` if and only if booking one of its `count` starts or sessions would succeed."""
+
+    date: date
+    free: bool
+    first_start: datetime | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DaysAnswer:
+    """Every date that was asked for, as of an instant."""
+
+    offer_id: str
+    as_of: datetime
+    days: list[DayAnswer]
+
+
+@dataclass(frozen=True, slots=True)
 class Why:
     """A reason code of booking.md §7, and the component it is about."""
 
@@ -149,6 +168,32 @@ def add_questions(router: APIRouter, house: House, pool: Pool) -> None:
         if found is None:
             raise Problem(404, "unknown_offer")
         return _free_answer(offer_id, *found)
+
+    @router.get("/offers/{offer_id}/days", responses={404: {"description": "`unknown_offer`"}})
+    async def show_days(
+        offer_id: Id,
+        from_: Annotated[date, Query(alias="from")],
+        to: Annotated[date, Query(description="the last date asked for")],
+        duration: Minutes | None = None,
+        quantity: Quantity = 1,
+        needs: Codes = [],  # noqa: B006
+        group: Codes = [],  # noqa: B006
+        choice: Choices = [],  # noqa: B006
+        option: Codes = [],  # noqa: B006
+        person_id: UUID | None = None,
+        ignore: UUID | None = None,
+    ) -> DaysAnswer:
+        """Per local date whether something is free, the first start and how many; at most 92 days."""
+        if not from_ <= to < from_ + timedelta(days=FREE_WINDOW_DAYS_MAX):
+            raise _wrong("to", f"not before `from`, at most {FREE_WINDOW_DAYS_MAX} days")
+        length = None if duration is None else timedelta(minutes=duration)
+        wish = _wish(length, quantity, needs, group, choice, option, person_id, undecided=True)
+        async with reading(pool) as conn:
+            found = await questions.list_days(house, conn, offer_id, wish, from_, to + timedelta(days=1), ignore)
+        if found is None:
+            raise Problem(404, "unknown_offer")
+        as_of, days = found
+        return DaysAnswer(offer_id, as_of, [DayAnswer(day.date, day.count > 0, day.first_start, day.count) for day in days])
 
     @router.get("/offers/{offer_id}/check", responses={404: {"description": "`unknown_offer`"}})
     async def check(

@@ -11,6 +11,7 @@ from hubkit import db
 from services.booking.domain.occupancy import Occupancy, Places
 from services.booking.handlers import settlement, writing
 from services.booking.handlers.reading import read_occupancy
+from services.booking.handlers.subjects import Subjects
 from tests.service.booking.hub import Hub, at, booked, cancel, command, named, one, published, room, wish
 
 SESSION = {
@@ -149,8 +150,8 @@ async def test_plan__a_booking_that_holds_more_than_was_planned_is_planned_again
     await hub.publish(published("hall", **one("unit", room())))
     await hub.ask(command(wish("hall", at(9)), "r1"))
 
-    async def nothing(*_: Any) -> dict[Any, Any]:
-        return {}
+    async def nothing(*_: Any) -> Subjects:
+        return Subjects()
 
     monkeypatch.setattr("services.booking.handlers.requests.find_subjects", nothing)
     [answer] = await hub.ask(command(cancel("hall", booked("r1")), "c1"))

@@ -32,7 +32,7 @@ def test_track_clash_agrees_with_a_list(
 ) -> None:
     track = Track()
     for number, (start, long, setup, teardown, _) in enumerate(claims):
-        track.add((t(start - setup), t(start + long + teardown), t(start), t(start + long), UUID(int=number)))
+        track.add((t(start - setup), t(start + long + teardown), t(start), t(start + long), UUID(int=number), False))
     for number in gone:
         track.remove(UUID(int=number))
     left = [claim for number, claim in enumerate(claims) if number not in gone]
@@ -66,8 +66,8 @@ def test_profile_peak_is_the_maximum_at_every_edge(
 
 def test_occupied__latest_first() -> None:
     track = Track()
-    track.add((t(0), t(10), t(0), t(10), UUID(int=1)))
-    track.add((t(20), t(30), t(20), t(30), UUID(int=2)))
+    track.add((t(0), t(10), t(0), t(10), UUID(int=1), False))
+    track.add((t(20), t(30), t(20), t(30), UUID(int=2), False))
     assert list(track.occupied(t(5), t(25))) == [(t(20), t(30)), (t(0), t(10))]
     assert list(track.occupied(t(10), t(20))) == []
 

@@ -120,7 +120,8 @@ def test_deadline__a_second_before_it_is_taken_and_at_it_lost(
     until = NOW + HOUR
     for early in (True, False):
         desk, held = stand(state)
-        held = held._replace(due_at=until, **{field: until})
+        held = held._replace(due_at=until)
+        held = held._replace(hold_expires_at=until) if field == "hold_expires_at" else held._replace(offer_expires_at=until)
         desk.bookings[held.booking_id] = held
         now = until - timedelta(milliseconds=1) if early else until
         if not early:
