@@ -37,7 +37,7 @@ async def pass_time(house: House, pool: Pool) -> int:
             return len(due)
         except Retry as retry:
             extra |= getattr(retry, "extra", frozenset())
-        except Exception as exc:
+        except Exception as exc:  # tidy: blind-except only a lock that was not had is passed over, the rest is raised
             if not is_lock_failure(exc):
                 raise
             log.warning("timer met a lock", extra={"action": "pass_time", "attempt": attempt})

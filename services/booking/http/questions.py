@@ -169,6 +169,11 @@ def add_questions(router: APIRouter, house: House, pool: Pool) -> None:
             raise Problem(404, "unknown_offer")
         return _free_answer(offer_id, *found)
 
+    _add_days(router, house, pool)
+    _add_check(router, house, pool)
+
+
+def _add_days(router: APIRouter, house: House, pool: Pool) -> None:
     @router.get("/offers/{offer_id}/days", responses={404: {"description": "`unknown_offer`"}})
     async def show_days(
         offer_id: Id,
@@ -195,6 +200,8 @@ def add_questions(router: APIRouter, house: House, pool: Pool) -> None:
         as_of, days = found
         return DaysAnswer(offer_id, as_of, [DayAnswer(day.date, day.count > 0, day.first_start, day.count) for day in days])
 
+
+def _add_check(router: APIRouter, house: House, pool: Pool) -> None:
     @router.get("/offers/{offer_id}/check", responses={404: {"description": "`unknown_offer`"}})
     async def check(
         offer_id: Id,

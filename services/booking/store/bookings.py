@@ -37,21 +37,6 @@ class Change:
     after: Booking
 
 
-async def read_places(conn: ReadConn | Tx, booking_ids: Collection[UUID]) -> dict[UUID, tuple[str, list[str]]]:
-    """Booking id -> (offer id, ids of the resources it holds): what a command about it must lock. Unlocked."""
-    rows = await conn.fetch(
-        """
-        SELECT b.booking_id, b.offer_id, array_remove(array_agg(a.resource_id), NULL)
-        FROM bookings AS b
-        LEFT JOIN allocations AS a ON a.booking_id = b.booking_id AND (a.blocking OR a.competing)
-        WHERE b.booking_id = ANY ($1::uuid[])
-        GROUP BY b.booking_id
-        """,
-        list(booking_ids),
-    )
-    return {row[0]: (row[1], row[2]) for row in rows}
-
-
 async def read_bookings(conn: ReadConn | Tx, booking_ids: Collection[UUID]) -> list[Booking]:
     """The bookings with what they hold, or last held, in no particular order; unknown ids are left out."""
     rows = await conn.fetch(

@@ -31,7 +31,7 @@ def log_of(seed: int, length: int) -> list[Event]:
             fields: dict[str, Any] = {
                 "offer_id": offer_id(offer), "booking_id": booked(request), "actor": draw.choice([citizen(owner), staff()]),
             }  # fmt: skip
-            model = draw.choice([CancelBooking, CancelBooking, ConfirmBooking, AcceptWaitlistOffer, RescheduleBooking])
+            model: type[Any] = draw.choice([CancelBooking, CancelBooking, ConfirmBooking, AcceptWaitlistOffer, RescheduleBooking])
             if model is RescheduleBooking and offer != "talk":
                 hour = draw.randrange(9, 14)
                 fields |= {"start": at(hour), "end": at(hour + 1)}
