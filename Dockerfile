@@ -6,13 +6,13 @@ ARG PYTHON_IMAGE=python:3.13-slim
 FROM ${PYTHON_IMAGE} AS build
 ARG PIP_INDEX_URL
 ARG UV_DEFAULT_INDEX
-ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
+ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1 UV_CACHE_DIR=/cache
 # The pin of deploy/bootstrap.py, which brings the same uv.
 RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore uv==0.13.9
 
 WORKDIR /source
 COPY requirements-image.lock ./
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/cache \
     uv venv --quiet /opt/hubnetz/venv \
  && uv pip sync --require-hashes --python /opt/hubnetz/venv/bin/python requirements-image.lock
 
@@ -22,7 +22,7 @@ COPY contracts contracts
 COPY hubkit hubkit
 COPY services services
 COPY deploy deploy
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/cache \
     uv build --wheel --require-hashes --build-constraints requirements-build.lock --out-dir /wheel \
  && uv pip install --no-deps --python /opt/hubnetz/venv/bin/python --target /opt/hubnetz/app /wheel/*.whl \
  && echo /opt/hubnetz/app > /hubnetz.pth

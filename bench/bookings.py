@@ -87,8 +87,12 @@ class Town:
             for offer_id in self.rooms:
                 yield offer_id, start
 
+    def resource_of(self, number: int) -> str:
+        """The unit behind the offer of that number."""
+        return f"room-{self.rooms[number][-36:]}"
+
     def _room(self, number: int) -> dict[str, object]:
-        name = f"room-{self.rooms[number][-36:]}"
+        name = self.resource_of(number)
         return {
             "mode": "instant",
             "horizon_days": 730,
@@ -129,7 +133,7 @@ def throughput(frontend: Frontend, requests: list[Wanted]) -> Rate:
     doubled = frontend.answers.doubled
     started = frontend.send_all(requests)
     lost = frontend.wait_for(requests)
-    ended = max((frontend.answers.arrived[r.request_id] for r in requests if r.request_id in frontend.answers.arrived))
+    ended = max(frontend.answers.arrived[r.request_id] for r in requests if r.request_id in frontend.answers.arrived)
     return Rate(
         frontend.answers.types.get("BookingConfirmed", 0) - before,
         ended - started,

@@ -27,7 +27,7 @@ import uvloop
 
 from bench.frontend import uuid_of
 from deploy import migrate
-from hubkit import db
+from hubkit import db, migrations
 from hubkit.clock import DatabaseClock
 from hubkit.telemetry import Metrics
 from services.notify.delivery.making import Desk, make
@@ -45,6 +45,7 @@ from services.notify.senders.smtp import Post, RelayAddress
 from services.notify.store import copies, plans, relays
 
 HUB: Final = "bench"
+DATABASE: Final = "bench_notify"
 OFFER: Final = "urn:hub:bench:offer:00000000-0000-4000-8000-000000000001"
 CONNECTIONS: Final = 4  # the preset `local`
 SECONDS_MAX: Final = 120.0
@@ -188,9 +189,11 @@ async def sink() -> AsyncIterator[int]:
 async def measure(postgres: str, *, kind: Kind, mails: int, rounds: int) -> None:
     """Print mails per second of each round and the ratio of the medians."""
     admin = await asyncpg.connect(postgres)
-    await admin.execute("DROP DATABASE IF EXISTS bench_notify WITH (FORCE)")
+    await admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+    await admin.execute(f"CREATE DATABASE {DATABASE}")
     await admin.close()
-    dsn = await migrate.migrate(postgres, service="notify", password="bench", database="bench_notify")  # noqa: S106
+    dsn = migrate.dsn_for(postgres, database=DATABASE)
+    await migrations.upgrade(dsn, "notify")  # as administrator: the service's own login on this server stays as it is
     pool = await db.open_pool(dsn, name="bench")
     house = House(HUB, Rules(DEFAULT_RULES, None), DatabaseClock(), Metrics())
     random = Random(1)

@@ -25,6 +25,7 @@ LOCK_IMAGE = ROOT / "requirements-image.lock"
 LOCK_BUILD = ROOT / "requirements-build.lock"
 # What the image needs of the extra `local`: the mail sink. Broker, database and Java have images of their own.
 IMAGE_ALSO = "aiosmtpd"
+BACKEND = "HUBNETZ_TEST_BACKEND"
 LEVELS_FAST = ("unit", "contracts", "tidy")
 LEVELS_WITH_SERVERS = ("service", "integration")
 HELP = """\
@@ -33,7 +34,8 @@ demo    throw-away hub with a played day; ONCE=1 ends by itself, SEED=7
 up      the hub with kept data in .hubnetz/, in the foreground; DETACH=1 in the background
 down    stops it, data stays
 check   ruff, mypy, import contracts, schemas: no server needed
-test    check, then all tests against the real broker and database
+test    check, then all tests against the real broker and database; BACKEND=docker as containers, and the next target
+docker  image and compose.yaml tried out: built, started, killed part by part (minutes, needs a Docker engine)
 chaos   kills, pauses and cuts (minutes)
 bench   benchmarks on a hub of its own
 lock    renews the three locks (maintainers)
@@ -197,6 +199,8 @@ def test(python: Path) -> None:
         raise Failed("the servers could not be fetched, see above")
     pytest(python, LEVELS_WITH_SERVERS, workers=2)
     pytest(python, ("e2e",), workers=1)
+    if os.environ.get(BACKEND) == "docker":
+        pytest(python, ("docker",), workers=1)
 
 
 def lock() -> None:
@@ -246,6 +250,8 @@ def hand_over(python: Path, *arguments: str) -> None:
 
 
 def main(target: str, *rest: str) -> None:
+    if os.environ.get("BACKEND"):
+        os.environ[BACKEND] = os.environ["BACKEND"]
     flag = {name: os.environ.get(name, "") not in ("", "0") for name in ("ONCE", "DETACH")}
     if target == "help":
         say(HELP)
@@ -259,6 +265,8 @@ def main(target: str, *rest: str) -> None:
         check(setup())
     elif target == "test":
         test(setup())
+    elif target == "docker":
+        pytest(setup(), ("docker",), workers=1)
     elif target == "chaos":
         pytest(setup(), ("chaos",), workers=1)
     elif target == "bench":

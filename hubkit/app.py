@@ -8,6 +8,7 @@ import contextlib
 import gc
 import logging
 import signal
+import zoneinfo
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -224,6 +225,7 @@ def run_service(service: str, settings: ServiceSettings, build: Callable[[Any], 
     """Run one service as this process until SIGTERM or SIGINT; the exit code."""
     set_up_logging(hub_id=settings.hub_id, service=service, level=settings.log_level)
     gc.set_threshold(GC_THRESHOLD, 20, 20)
+    zoneinfo.reset_tzpath(())  # the pinned tzdata on every machine, not what the host has
 
     async def main() -> int:
         app = build(settings)

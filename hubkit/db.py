@@ -16,6 +16,9 @@ COMMAND_SECONDS_MAX = 30.0  # the client's own bound, above any statement_timeou
 STATEMENT_MS_MAX = 10_000
 LOCK_MS_MAX = 3_000
 IDLE_IN_TRANSACTION_MS_MAX = 15_000  # a handler computes for some 100 ms at most
+# The limits on idling do not see a client that froze in the middle of a request, as between the parts of a statement that is
+# prepared: its session counts as active and would keep its locks for as long as the process exists (seen 2026-11-24).
+TRANSACTION_MS_MAX = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Pool:
         """Wait for borrowed connections, at most `COMMAND_SECONDS_MAX`, then cut them."""
         try:
             await asyncio.wait_for(self.raw.close(), COMMAND_SECONDS_MAX)
+        except asyncpg.InterfaceError:
+            pass  # it was never connected: the app stopped while it still waited for the database
         except TimeoutError:
             self.raw.terminate()
 
@@ -44,6 +49,7 @@ def session_settings(name: str) -> dict[str, str]:
         "statement_timeout": str(STATEMENT_MS_MAX),
         "lock_timeout": str(LOCK_MS_MAX),
         "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS_MAX),
+        "transaction_timeout": str(TRANSACTION_MS_MAX),
         "timezone": "UTC",
         "jit": "off",  # plans of some ms each would be compiled for longer than they run
     }

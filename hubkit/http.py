@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from contracts import __version__
 from hubkit import inbox, outbox
 from hubkit.db import Pool, reading, transaction
+from hubkit.errors import is_transient
 from hubkit.health import Health
 from hubkit.inbox import DeadLetter, State
 from hubkit.messaging import Consumer
@@ -108,7 +109,7 @@ def create_app(
     app.add_exception_handler(Problem, lambda _, exc: cast(Problem, exc).answer())
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_validation)
-    app.add_exception_handler(Exception, lambda _, exc: Problem(500, "internal_error").answer())
+    app.add_exception_handler(Exception, _of_error)
 
     @app.get("/health/live", include_in_schema=False)
     async def live() -> dict[str, str]:
@@ -133,7 +134,7 @@ def _add_dead_letters(app: FastAPI, *, pool: Pool, token: SecretStr, consumers: 
     @app.get("/v1/dead-letters", dependencies=[operator])
     async def list_dead_letters(
         state: State | None = "kept",
-        reason: Annotated[str | None, Query(max_length=60)] = None,
+        reason: Annotated[str | None, Query(max_length=60, pattern=r"^[a-z_]+$")] = None,
         after: UUID | None = None,
         limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 50,
     ) -> dict[str, object]:
@@ -205,6 +206,12 @@ def _of_http(_: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)
     code = {404: "not_found", 405: "method_not_allowed"}.get(exc.status_code, "http_error")
     return Problem(exc.status_code, code, headers=dict(exc.headers or {})).answer()
+
+
+def _of_error(_: Request, exc: Exception) -> Response:
+    if is_transient(exc):
+        return Problem(503, "unavailable", "try again in a moment", headers={"Retry-After": "2"}).answer()
+    return Problem(500, "internal_error").answer()
 
 
 def _of_validation(_: Request, exc: Exception) -> Response:

@@ -110,16 +110,12 @@ async def remember(tx: Tx, consumer: str, events: Sequence[Event]) -> tuple[list
 
     Positions in neither list are repeats. Copies inside the batch are told apart the same way.
     """
-    first: dict[tuple[str, UUID], tuple[int, bytes]] = {}
-    reused: list[int] = []
-    for position, event in enumerate(events):
-        digest = content_hash(event)
-        known = first.setdefault((event.source, event.id), (position, digest))
-        if known[1] != digest:
-            reused.append(position)
-    sources = [source for source, _ in first]
-    ids = [event_id for _, event_id in first]
-    digests = [digest for _, digest in first.values()]
+    keys = [(event.source, event.id) for event in events]
+    digests = [content_hash(event) for event in events]
+    first: dict[tuple[str, UUID], int] = {}
+    for position, key in enumerate(keys):
+        first.setdefault(key, position)
+    content = {key: digests[position] for key, position in first.items()}
     inserted = await tx.fetch(
         """
         INSERT INTO inbox (consumer, source, event_id, content_hash)
@@ -129,29 +125,29 @@ async def remember(tx: Tx, consumer: str, events: Sequence[Event]) -> tuple[list
         RETURNING source, event_id
         """,
         consumer,
-        sources,
-        ids,
-        digests,
+        [source for source, _ in first],
+        [event_id for _, event_id in first],
+        list(content.values()),
     )
-    if len(inserted) == len(first):
-        return [position for position, _ in first.values()], reused
     new = {(row["source"], row["event_id"]) for row in inserted}
-    old = [key for key in first if key not in new]
-    known_hashes = await tx.fetch(
+    if len(new) < len(first):
+        content |= await _known_content(tx, consumer, [key for key in first if key not in new])
+    reused = [position for position, key in enumerate(keys) if content[key] != digests[position]]
+    return [position for key, position in first.items() if key in new], reused
+
+
+async def _known_content(tx: Tx, consumer: str, keys: Sequence[tuple[str, UUID]]) -> dict[tuple[str, UUID], bytes]:
+    rows = await tx.fetch(
         """
         SELECT i.source, i.event_id, i.content_hash
         FROM unnest($2::text[], $3::uuid[]) AS e (source, event_id)
         JOIN inbox AS i ON i.consumer = $1 AND i.source = e.source AND i.event_id = e.event_id
         """,
         consumer,
-        [source for source, _ in old],
-        [event_id for _, event_id in old],
+        [source for source, _ in keys],
+        [event_id for _, event_id in keys],
     )
-    for row in known_hashes:
-        position, digest = first[row["source"], row["event_id"]]
-        if row["content_hash"] != digest:
-            reused.append(position)
-    return [first[key][0] for key in first if key in new], sorted(reused)
+    return {(row["source"], row["event_id"]): row["content_hash"] for row in rows}
 
 
 async def forget(tx: Tx, consumer: str, events: Sequence[Event]) -> None:

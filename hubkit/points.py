@@ -23,6 +23,12 @@ Point = Literal[
     "notify.on_wire",
     "notify.before_result",
     "notify.after_result",
+    "analytics.after_stage",
+    "analytics.after_insert",
+    "analytics.after_marks",
+    "analytics.after_calendar",
+    "analytics.after_delete",
+    "analytics.after_recompute",
 ]
 
 hook: Callable[[Point], None] | None = None

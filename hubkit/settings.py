@@ -19,7 +19,7 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HUBNETZ_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    hub_id: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+    hub_id: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")
     hub_name: str = Field(min_length=1, max_length=200)
     kafka: str = Field(min_length=1, description="bootstrap servers, host:port, comma-separated")
     kafka_security: KafkaSecurity

@@ -14,6 +14,8 @@ from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+log = logging.getLogger(__name__)
+
 Metric = Literal[
     "hubnetz_consumer_records_total",
     "hubnetz_consumer_batch_records",
@@ -38,6 +40,19 @@ Metric = Literal[
     "catalog_publish_seconds",
     "catalog_gate_errors_total",
     "catalog_import_records_total",
+    "notify_messages_total",
+    "notify_lateness_seconds",
+    "notify_oldest_due_seconds",
+    "notify_uncertain",
+    "notify_breaker_open",
+    "notify_template_fallback_total",
+    "notify_attempts_total",
+    "analytics_ingest_events_total",
+    "analytics_passed_over_total",
+    "analytics_quarantined_total",
+    "analytics_lag_seconds",
+    "analytics_dirty_days",
+    "analytics_audit_differences",
 ]
 
 
@@ -53,6 +68,7 @@ class Definition:
 
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_LATENESS = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
 _RECORDS = (1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0)
 
 METRICS: Final[Mapping[Metric, Definition]] = {
@@ -79,6 +95,19 @@ METRICS: Final[Mapping[Metric, Definition]] = {
     "catalog_publish_seconds": Definition("histogram", "seconds", "A publish, gate included", (), _SECONDS),
     "catalog_gate_errors_total": Definition("counter", "errors", "Errors of the publish gate", ("code",)),
     "catalog_import_records_total": Definition("counter", "records", "Imported records", ("source", "outcome")),
+    "notify_messages_total": Definition("counter", "messages", "Fates of messages", ("state", "kind", "reason")),
+    "notify_lateness_seconds": Definition("histogram", "seconds", "From due to sent", ("kind",), _LATENESS),
+    "notify_oldest_due_seconds": Definition("gauge", "seconds", "Age of the oldest due message"),
+    "notify_uncertain": Definition("gauge", "messages", "Messages of which nobody knows whether they arrived"),
+    "notify_breaker_open": Definition("gauge", "1", "1 while the relay counts as down", ("relay",)),
+    "notify_template_fallback_total": Definition("counter", "messages", "Texts in another language", ("language",)),
+    "notify_attempts_total": Definition("counter", "attempts", "Attempts to hand a message to a relay", ("relay", "effect")),
+    "analytics_ingest_events_total": Definition("counter", "events", "Events taken in, each once"),
+    "analytics_passed_over_total": Definition("counter", "events", "Events of types without a figure", ("type",)),
+    "analytics_quarantined_total": Definition("counter", "events", "Events that must not count yet", ("reason",)),
+    "analytics_lag_seconds": Definition("gauge", "seconds", "Age of the latest event when it was taken in"),
+    "analytics_dirty_days": Definition("gauge", "days", "Days that are still to be computed"),
+    "analytics_audit_differences": Definition("gauge", "rows", "Roll-ups of the last audited day that its facts contradict"),
 }
 
 
@@ -135,9 +164,10 @@ class Metrics:
 # Ids of things, codes, counts and durations (`style.md` §7). Never names, addresses, free text, payloads or tokens.
 LOG_FIELDS: Final = frozenset(
     {
-        "action", "attempt", "booking_id", "code", "consumer", "count", "dead_letter_id", "error", "event_id", "kind",
-        "loop", "offer_id", "offset", "partition", "port", "reason", "request_id", "resource_id", "retry_in_s", "rows",
-        "seconds", "sqlstate", "state", "topic", "violations",
+        "action", "attempt", "booking_id", "code", "consumer", "count", "day", "dead_letter_id", "error", "event_id", "kind",
+        "known_sha256", "loop", "message_id", "offer_id", "offset", "partition", "port", "reason", "relay",
+        "request_id", "resource_id", "retry_in_s", "rows", "seconds", "sha256", "sqlstate", "state", "topic",
+        "violations",
     }
 )  # fmt: skip
 
@@ -156,7 +186,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             **self._frame,
             "logger": record.name,
-            "text": record.getMessage() if record.name.split(".")[0] in _OURS else record.msg,
+            "text": _constant(record),
         }
         for name in LOG_FIELDS:
             if name in record.__dict__:
@@ -165,6 +195,18 @@ class JsonFormatter(logging.Formatter):
             line["error"] = record.exc_info[0].__name__
             line["where"] = _where(record.exc_info[2])
         return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def _constant(record: logging.LogRecord) -> str:
+    """The text before its arguments are filled in: they may be anybody's.
+
+    A library's text without arguments may have been put together before, as asyncio does with a task's exception: of such
+    a one only the place is said, where its constant text can be read.
+    """
+    ours = record.name.split(".")[0] in _OURS
+    if isinstance(record.msg, str) and (ours or record.args):
+        return record.msg
+    return f"{record.module}:{record.lineno} {record.funcName}"
 
 
 _OURS = ("hubkit", "services", "deploy", "contracts", "__main__")
@@ -180,6 +222,10 @@ def _where(traceback: TracebackType | None) -> list[str]:
     return places[-12:]
 
 
+def _uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    log.critical("ended by an error", exc_info=(kind, error, traceback), extra={"action": "run"})
+
+
 def set_up_logging(*, hub_id: str, service: str, level: str) -> None:
     """Send every logger's lines to standard error as JSON. Libraries may speak from warning on, as constant text."""
     handler = logging.StreamHandler(sys.stderr)
@@ -187,5 +233,7 @@ def set_up_logging(*, hub_id: str, service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+    sys.excepthook = _uncaught  # Python's own would print the error's text, which may quote a row
     for name in _OURS:
         logging.getLogger(name).setLevel(level.upper())

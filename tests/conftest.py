@@ -21,6 +21,7 @@ LEVELS = {
     "integration": "real Kafka and PostgreSQL",
     "e2e": "journeys through a whole hub",
     "chaos": "kill, pause and cut at named points",
+    "docker": "the image and the hub of compose.yaml; needs a Docker engine",
 }
 
 WITH_SERVERS = ("service", "integration", "e2e", "chaos")

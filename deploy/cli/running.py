@@ -19,7 +19,7 @@ from deploy import say
 from deploy.cli.root import Data, Json, out, out_json, table
 from deploy.failures import MISSING, PROBLEM, Failure
 from deploy.hub import Hub
-from deploy.local import memory, servers, services, stack, watchdog
+from deploy.local import kafka, memory, servers, services, stack, watchdog
 from deploy.local.folder import DataFolder, last_lines
 from deploy.local.supervisor import Stopped, running
 
@@ -38,6 +38,7 @@ def up(
     hub_id: Annotated[str, typer.Option(help="id of a new hub")] = hubs.DEFAULT_ID,
     hub_name: Annotated[str, typer.Option(help="name of a new hub")] = hubs.DEFAULT_NAME,
     detach: Annotated[bool, typer.Option("--detach", help="run in the background")] = False,
+    heap_max: Annotated[str, typer.Option("--heap-max", help="memory for the broker's objects: 384m, 1g")] = kafka.HEAP_MAX,
     small: Annotated[bool, typer.Option("--small", hidden=True)] = False,
     throw_away: Annotated[bool, typer.Option("--throw-away", hidden=True)] = False,
     until_gone: Annotated[int | None, typer.Option("--until-gone", hidden=True)] = None,
@@ -49,12 +50,19 @@ def up(
     """
     folder = hubs.chosen_folder(data)
     if detach:
-        _detach(folder, ["--hub-id", hub_id, "--hub-name", hub_name])
+        _detach(folder, ["--hub-id", hub_id, "--hub-name", hub_name, "--heap-max", heap_max, *(["--small"] if small else [])])
         return
+    ours = False  # as long as another runner may hold the folder, nothing in it is removed
     try:
         with running(folder, wanted=servers.alive(until_gone)) as supervisor:
+            ours = True
             say.headline(f"Hub {hub_id} in {folder.path}")
-            hub = stack.start(supervisor, stack.identity(folder, hub_id=hub_id, hub_name=hub_name), small=small or throw_away)
+            hub = stack.start(
+                supervisor,
+                stack.identity(folder, hub_id=hub_id, hub_name=hub_name),
+                small=small or throw_away,
+                heap_max=heap_max,
+            )
             if not throw_away:
                 _greet(hub)
             supervisor.run()
@@ -64,7 +72,7 @@ def up(
         else:
             say.line("Stopped; the data stay.")
     except Failure:
-        if throw_away:
+        if throw_away and ours:
             _remove_all_but_logs(folder)
         raise
 
@@ -129,19 +137,20 @@ def down(data: Data = None) -> None:
 
 
 def env(data: Data = None, json_: Json = False) -> None:
-    """Print the addresses of the running hub, for a shell (`eval "$(hubnetz env)"`) or as JSON."""
+    """Print the addresses of the running hub, for a shell (`eval "$(hubnetz env)"`) or as JSON.
+
+    The shell's names are not those of the services' settings: `HUBNETZ_KAFKA` would make the next hub use this one's broker.
+    """
     hub = hubs.running(data)
     if json_:
         out_json(hub.env())
         return
-    out(f"export HUBNETZ_HUB_ID={shlex.quote(hub.hub_id)}")
-    out(f"export HUBNETZ_KAFKA={shlex.quote(hub.kafka)}")
-    out(f"export HUBNETZ_KAFKA_SECURITY={shlex.quote(hub.kafka_security)}")
-    for name, dsn in hub.postgres.items():
-        out(f"export HUBNETZ_{name.upper()}_DATABASE_URL={shlex.quote(dsn)}")
-    for name, url in hub.http.items():
-        out(f"export HUBNETZ_{name.upper()}_URL={shlex.quote(url)}")
-    out(f"export HUBNETZ_DATA={shlex.quote(hub.data_dir)}")
+    texts = {"ID": hub.hub_id, "KAFKA": hub.kafka, "KAFKA_SECURITY": hub.kafka_security, "DATA_DIR": hub.data_dir}
+    texts |= {f"{name.upper()}_DATABASE_URL": dsn for name, dsn in hub.postgres.items()}
+    texts |= {f"{name.upper()}_URL": url for name, url in hub.http.items()}
+    texts |= {f"MAIL_{name.upper()}": address for name, address in hub.mail.items()}
+    for name, text in texts.items():
+        out(f"export HUB_{name}={shlex.quote(text)}")
 
 
 def status(data: Data = None, json_: Json = False) -> None:

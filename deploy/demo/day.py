@@ -23,6 +23,8 @@ from deploy.hub import Hub
 
 HOUR_SECONDS: Final = 1.0  # a played hour takes a second
 _QUIET_SECONDS: Final = 1.0  # after the last answer: a second one for the same request would still be on its way
+_MAILS_QUIET_SECONDS: Final = 2.0
+_MAILS_SECONDS_MAX: Final = 30.0
 _DAYS_SHOWN: Final = 14
 _DAYS_SHOWN_OF_SESSIONS: Final = 92  # trainings and events are announced long before
 _OFFERS_MAX: Final = 500
@@ -186,11 +188,11 @@ async def _ask(client: httpx.AsyncClient, path: str, query: dict[str, str]) -> d
 
 
 async def mails(hub: Hub) -> int:
-    """How many mails the sink holds once no more come: for a second none, at the latest after ten."""
+    """How many mails the sink holds once no more come: for two seconds none, at the latest after thirty."""
     async with httpx.AsyncClient(base_url=hub.mail["http"], timeout=_ASK_SECONDS) as client:
         count, since = -1, time.monotonic()
-        deadline = since + _ASK_SECONDS
-        while time.monotonic() < min(since + _QUIET_SECONDS, deadline):
+        deadline = since + _MAILS_SECONDS_MAX
+        while time.monotonic() < min(since + _MAILS_QUIET_SECONDS, deadline):
             stored = int((await client.get("/api/mails", params={"limit": 1})).json()["stored"])
             if stored != count:
                 count, since = stored, time.monotonic()

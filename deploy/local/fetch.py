@@ -164,8 +164,8 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def everything() -> None:
-    """Fetch and unpack all that a start needs."""
-    jars(pins.kafka(), what="Kafka")
+    """Fetch and unpack all that a start needs, both servers' jars side by side."""
+    jars([*pins.kafka(), pins.postgresql()], what="Kafka and PostgreSQL")
     unpacked_postgresql(pins.postgresql())
 
 

@@ -51,8 +51,14 @@ class DataFolder:
 
     def take(self) -> None:
         """Hold the folder until `release` or the end of this process; whoever holds it is named in the refusal."""
-        self.prepare()
-        file = (self.path / "lock").open("a+", encoding="utf-8")
+        try:
+            self.prepare()
+            file = (self.path / "lock").open("a+", encoding="utf-8")
+        except PermissionError as error:
+            raise Failure(
+                f"{error.filename} belongs to somebody else.",
+                remedy="call the command as its owner, or take another folder: HUBNETZ_DATA=<folder>",
+            ) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -14,9 +14,9 @@ from typing import Final, Generic, TypeVar
 
 from deploy import say
 from deploy.failures import Failure
+from deploy.local import fetch, watchdog
 from deploy.local import kafka as broker
 from deploy.local import postgres as database
-from deploy.local import watchdog
 from deploy.local.folder import DataFolder, free_port, placed
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
@@ -71,11 +71,11 @@ def begin_postgres(supervisor: Supervisor, *, durable: bool = True) -> Starting[
     return Starting(supervisor, server, _keep(supervisor, server), again)
 
 
-def begin_kafka(supervisor: Supervisor, *, small: bool = False) -> Starting[Kafka]:
+def begin_kafka(supervisor: Supervisor, *, small: bool = False, heap_max: str = broker.HEAP_MAX) -> Starting[Kafka]:
     """Start the broker on the port of last time, if that is free; the folder is formatted."""
     folder = supervisor.folder
-    node = Kafka(folder, free_port(_last_ports(folder).get("kafka")), free_port(), small=small)
-    again = partial(_other_kafka, folder, small)
+    node = Kafka(folder, free_port(_last_ports(folder).get("kafka")), free_port(), small, heap_max)
+    again = partial(_other_kafka, folder, small, heap_max)
     return Starting(supervisor, node, _keep(supervisor, node), again)
 
 
@@ -83,8 +83,8 @@ def _other_postgres(folder: DataFolder, durable: bool) -> Postgres:
     return Postgres(folder, free_port(), durable=durable)
 
 
-def _other_kafka(folder: DataFolder, small: bool) -> Kafka:
-    return Kafka(folder, free_port(), free_port(), small=small)
+def _other_kafka(folder: DataFolder, small: bool, heap_max: str) -> Kafka:
+    return Kafka(folder, free_port(), free_port(), small, heap_max)
 
 
 def _keep(supervisor: Supervisor, server: Kafka | Postgres) -> Child:
@@ -95,6 +95,8 @@ def _keep(supervisor: Supervisor, server: Kafka | Postgres) -> Child:
 
 def make(supervisor: Supervisor, *, kafka: bool = True, postgres: bool = True, durable: bool = True) -> None:
     """Fetch what is not in the cache; format the broker's folder and make the database cluster if they are missing."""
+    if kafka and postgres:
+        fetch.everything()
     folder = supervisor.folder
     jobs: list[tuple[Spec, Callable[[], None]]] = []
     if postgres:

@@ -6,9 +6,11 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from deploy import installation
 from deploy.hub import Hub
 from deploy.local.folder import DataFolder
 from deploy.local.process import Spec
@@ -16,7 +18,7 @@ from deploy.local.process import Spec
 STOP_SECONDS: Final = 25
 READY_SECONDS: Final = 90
 _ROOT: Final = Path(__file__).parents[2]
-SERVICES: Final = ("booking", "catalog", "notify")
+SERVICES: Final = ("booking", "catalog", "notify", "analytics")
 # Further secrets of single services, as `HUBNETZ_<NAME>`: drawn once per data folder like all others.
 _SECRETS: Final[Mapping[str, tuple[str, ...]]] = {"booking": ("check-in-key",)}
 
@@ -43,6 +45,7 @@ class Service:
                 **inherited(),
                 **files,
                 **(_mail(hub) if self.name == "notify" else {}),
+                **(_year_keys(folder) if self.name == "analytics" else {}),
                 "HUBNETZ_DATABASE_URL_FILE": str(address),
                 "HUBNETZ_HUB_ID": hub.hub_id,
                 "HUBNETZ_HUB_NAME": hub.hub_name,
@@ -70,6 +73,12 @@ def _mail(hub: Hub) -> dict[str, str]:
         "HUBNETZ_MAIL_DOMAIN": f"{hub.hub_id}.example",
         "HUBNETZ_DELIVERY": "sink",
     }
+
+
+def _year_keys(folder: DataFolder) -> dict[str, str]:
+    """The keys that make pseudonyms, those of the years that need one drawn now if they are missing."""
+    installation.complete_year_keys(folder.path, datetime.now(UTC).date())
+    return {"HUBNETZ_ANALYTICS_KEYS": str(folder.path / installation.SECRETS / installation.YEAR_KEYS)}
 
 
 def mail_sink_spec(hub: Hub, folder: DataFolder) -> Spec:

@@ -16,6 +16,7 @@ from deploy.failures import USAGE, Failure
 from deploy.hub import Hub
 from deploy.local import servers
 from deploy.local.folder import DataFolder, free_port
+from deploy.local.kafka import HEAP_MAX
 from deploy.local.process import Child, Spec
 from deploy.local.services import READY_SECONDS, SERVICES, Service, inherited, mail_sink_spec, reasons
 from deploy.local.supervisor import Supervisor
@@ -43,7 +44,7 @@ def identity(folder: DataFolder, *, hub_id: str, hub_name: str) -> Wanted:
     return Wanted(hub_id=noted["hub_id"], hub_name=noted["hub_name"])
 
 
-def start(supervisor: Supervisor, wanted: Wanted, *, small: bool = False) -> Hub:
+def start(supervisor: Supervisor, wanted: Wanted, *, small: bool = False, heap_max: str = HEAP_MAX) -> Hub:
     """Start everything; on return all services are ready. An address in the environment replaces the child process.
 
     `small`: the broker starts quickly and is not meant to live long; nothing else differs.
@@ -58,7 +59,7 @@ def start(supervisor: Supervisor, wanted: Wanted, *, small: bool = False) -> Hub
         )
     servers.make(supervisor, kafka=not kafka, postgres=not postgres)
     database = None if postgres else servers.begin_postgres(supervisor)
-    broker = None if kafka else servers.begin_kafka(supervisor, small=small)
+    broker = None if kafka else servers.begin_kafka(supervisor, small=small, heap_max=heap_max)
     if database:
         with say.step("PostgreSQL answers"):
             postgres = database.wait().dsn()

@@ -19,7 +19,9 @@ from hubkit.settings import KafkaSecurity, ServiceSettings
 
 GRACEFUL_SECONDS = 20.0  # longer than any batch; None would mean: do not wait
 REQUEST_MS_MAX = 15_000
-MESSAGE_MS_MAX = 20_000  # then it fails, and the relay begins anew at the first row that was not deleted
+# Then a message fails, and the relay begins anew at the first row that was not deleted. Below the 5 s after which a frozen
+# leader is replaced: librdkafka drops what is older when it wakes, and does not send it behind what the next leader has sent.
+MESSAGE_MS_MAX = 4_000
 LINGER_MS = 1  # the relay hands over a whole batch and flushes: waiting longer gathers nothing
 PRODUCER_BATCH_BYTES = 131_072
 REQUEST_BYTES_MAX = 1_048_576  # above the largest record of any topic, dead letters included

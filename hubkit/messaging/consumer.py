@@ -303,6 +303,11 @@ class Consumer(Generic[PlanT]):
                 return await self._replay_once(letter, event, plan, by)
             except Retry as wish:
                 extra |= wish.extra if isinstance(wish, Replan) else frozenset()
+            except Exception as exc:
+                if is_transient(exc):
+                    return "busy"
+                log.error("replay failed", exc_info=exc, extra={"action": "replay", "dead_letter_id": str(dead_letter_id)})
+                return "bug"
         return "busy"
 
     async def _raw(self, letter: DeadLetter) -> Raw | None:

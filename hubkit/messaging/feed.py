@@ -130,7 +130,8 @@ class Feed:
         async with self._running:
             try:
                 due = await self._due(records)
-                await self.consumer.process(due)
+                if due:
+                    await self.consumer.process(due)
             except ConsumerStopped as stop:
                 self._stop(stop.reason)
                 return

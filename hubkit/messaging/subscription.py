@@ -6,7 +6,6 @@ from typing import Generic, Protocol, TypeVar
 
 from contracts.envelope import Event
 from contracts.topics import Topic
-
 from hubkit.db import Pool, Tx
 
 BATCH_RECORDS_MAX = 500  # beyond, latency grows and throughput hardly (booking.md §8)

@@ -5,6 +5,7 @@ Revisions go forward only. A service's first one says `down_revision = None`, `b
 """
 
 import asyncio
+import threading
 from collections.abc import Collection
 from pathlib import Path
 
@@ -18,6 +19,8 @@ _HERE = Path(__file__).parent
 _SERVICES = _HERE.parent.parent / "services"
 # One upgrade per database at a time. Any constant does; this is "hubnetz" read as a number in base 36.
 UPGRADE_LOCK = 38_287_437_251
+# Alembic keeps the context of a run in its module: two threads would use, and remove, each other's.
+_ONE_AT_A_TIME = threading.Lock()
 LOCK_MS_MAX = 5_000  # a migration that waits longer for a table would stop the service behind it
 
 
@@ -48,7 +51,12 @@ async def upgrade(dsn: str, service: str) -> None:
 
     Errors: the driver's; a revision that fails is undone, those before it stay.
     """
-    await asyncio.to_thread(command.upgrade, _config(service, dsn), "heads")
+    await asyncio.to_thread(_upgrade, _config(service, dsn))
+
+
+def _upgrade(config: Config) -> None:
+    with _ONE_AT_A_TIME:
+        command.upgrade(config, "heads")
 
 
 async def missing(connection: asyncpg.Connection, service: str) -> frozenset[str]:

@@ -12,6 +12,7 @@ DETAIL_MAX = 20  # JSON pointers in a refusal
 COUNTED_BOOKINGS_MAX = 5_000  # bookings of one person read for their limits: 730 days of 6 a day and some
 
 # Opening hours
+LONGEST_BOOKING = timedelta(days=366)  # the contract's bound of `max_minutes`; nothing longer is ever booked
 LOOKAHEAD_DAYS_MAX = 730  # the largest horizon; a search for working days ends there too
 CACHED_DAYS_MAX = 2_000  # opening intervals kept per calendar: two horizons and the past of a long booking
 

@@ -6,10 +6,10 @@ import json
 import sys
 from pathlib import Path
 
-from hubkit.app import run_service
-from services.catalog.app import SERVICE, ImportRefused, as_json, as_lines, build, import_calendar, import_hub, republish
+from services.catalog.domain.imported import as_json, as_lines
 from services.catalog.limits import IMPORT_FILE_BYTES_MAX
 from services.catalog.settings import CatalogSettings
+from services.catalog.worker.commands import ImportRefused, import_calendar, import_hub, republish
 
 
 def main(arguments: list[str]) -> int:
@@ -29,6 +29,10 @@ def main(arguments: list[str]) -> int:
     chosen = parser.parse_args(arguments)
     settings = CatalogSettings()
     if chosen.command is None:
+        # The service's libraries take longer to load than most commands to run.
+        from hubkit.app import run_service
+        from services.catalog.app import SERVICE, build
+
         return run_service(SERVICE, settings, build)
     if chosen.command == "republish":
         parts = asyncio.run(republish(settings))

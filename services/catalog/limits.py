@@ -19,6 +19,7 @@ ID_CHARACTERS_MAX = 120  # ids of offers (urn:hub:<32>:offer:<36>), places, reso
 
 # -- publishing -------------------------------------------------------------------------------------------------------
 REPUBLISH_OFFERS_MAX = 500  # offers built and written in one transaction (some 0.5 s); beyond that a job goes on
+LOCK_WAIT_MS_MAX = 9_000  # for the catalogue's lock: below the sessions' statement_timeout of 10 s
 TIMED_OFFERS_MAX = 500  # due changes taken by one turn of the clock
 TOMBSTONE_AFTER = timedelta(days=45)  # longer than a reader may be away without reading from the start
 

@@ -49,8 +49,9 @@ async def test_each_service__has_a_database_that_the_others_may_not_enter(hub: R
 
 def test_env_for_a_shell__can_be_evaluated(hub: RunningHub) -> None:
     lines = hub.hubnetz("env").splitlines()
-    assert all(re.fullmatch(r"export HUBNETZ_[A-Z_]+=\S+", line) for line in lines)
-    assert f"export HUBNETZ_KAFKA={hub.env()['kafka']}" in lines
+    assert all(re.fullmatch(r"export HUB_[A-Z_]+=\S+", line) for line in lines)
+    assert f"export HUB_KAFKA={hub.env()['kafka']}" in lines
+    assert f"export HUB_BOOKING_URL={hub.env()['http']['booking']}" in lines
 
 
 def test_status__shows_every_process_and_its_memory(hub: RunningHub) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hub import ROOT, RunningHub, started
+from tests.support.hub import ROOT, RunningHub
 from tests.support.nest import open_nest
 from tests.support.waiting import eventually_sync
 
@@ -64,24 +64,20 @@ def test_demo_killed__hub_ends_and_takes_its_folder_along(place: Path) -> None:
     assert list(place.iterdir()) == []
 
 
-def test_hub_started_again__same_data_same_secrets(place: Path) -> None:
-    with started(place / "hub") as first:
-        before = first.env()
-        first.hubnetz("seed", "--visitors", "5")
-        told = first.hubnetz("status")
-        assert "booking" in told
-    with started(place / "hub") as second:
-        after = second.env()
-        assert after["postgres"] == before["postgres"]
-        assert after["kafka"] == before["kafka"]
-        second.hubnetz("seed", code=1)
-
-
-def test_detached_hub__runs_until_down(place: Path) -> None:
-    hub = RunningHub(place / "hub", 0)
+def test_detached_hub__runs_until_down_and_comes_back_as_it_was(place: Path) -> None:
+    hub = RunningHub(place / "hub")
     with open_nest() as nest:
-        hub.hubnetz("up", "--detach")
-        hub.hubnetz("status")
+        hub.hubnetz("up", "--detach", "--small", "--hub-name", "Der erste Name")
+        before = hub.env()
+        hub.hubnetz("seed", "--visitors", "5")
         hub.hubnetz("down")
         hub.hubnetz("down", code=3)
+        assert nest.alive() == {}
+        hub.hubnetz("up", "--detach", "--small", "--hub-name", "Ein anderer")
+        after = hub.env()
+        assert after["postgres"] == before["postgres"], "the same ports and passwords"
+        assert after["kafka"] == before["kafka"]
+        hub.hubnetz("seed", code=1)
+        assert "Der erste Name" in (place / "hub" / "hub.json").read_text("utf-8")
+        hub.hubnetz("down")
         assert nest.alive() == {}

@@ -8,16 +8,22 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import httpx
 from faststream.kafka import KafkaBroker, KafkaRouter
+from pydantic import SecretStr
 
 from contracts import topics
 from contracts.envelope import Event
 from contracts.topics import Topic
 from hubkit import db, messaging
+from hubkit.app import App, Loop
+from hubkit.health import Health
+from hubkit.http import create_app
 from hubkit.messaging import Feed, Subscription
+from hubkit.settings import ServiceSettings
 from hubkit.telemetry import Metrics
 from tests.support.kafka import KafkaServer
-from tests.support.recorder import SERVICE, TABLE
+from tests.support.recorder import OPERATOR, SERVICE, TABLE, TOKEN
 from tests.support.waiting import eventually
 
 
@@ -113,6 +119,53 @@ async def prepare(kafka: KafkaServer, dsn: str, topic: Topic, *, partitions: int
         await connection.execute(TABLE)
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def serving(
+    kafka: KafkaServer, dsn: str, subscription: Subscription[Any], *, loops: Sequence[Loop] = ()
+) -> AsyncIterator[tuple[App, httpx.AsyncClient]]:
+    """A whole service in this event loop: consumer, relay, loops, HTTP with an operator's client."""
+    settings = ServiceSettings(
+        hub_id="test",
+        hub_name="Test",
+        kafka=kafka.address,
+        kafka_security="plaintext-internal",
+        topic_prefix=kafka.prefix,
+        database_url=SecretStr(dsn),
+        http_port=0,
+        service_token=SecretStr(TOKEN),
+    )
+    metrics, health, router = Metrics(), Health(), KafkaRouter()
+    pool = db.new_pool(dsn, name=SERVICE)
+    bus = messaging.Bus.of(settings, service=SERVICE)
+    feeds = messaging.subscribe(router, service=SERVICE, bus=bus, pool=pool, metrics=metrics, subscriptions=(subscription,))
+    broker = bus.broker()
+    broker.include_router(router)
+    http = create_app(
+        service=SERVICE,
+        health=health,
+        metrics=metrics,
+        pool=pool,
+        service_token=settings.service_token,
+        consumers=[feed.consumer for feed in feeds],
+    )
+    app = App(SERVICE, settings, pool, bus, broker, feeds, loops, http, health, metrics)
+    running = asyncio.create_task(app.run())
+    try:
+
+        async def started() -> bool:
+            assert not running.done(), running.result()
+            return app.port != 0
+
+        await eventually(started, seconds=15, what="the start of the app")
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{app.port}", headers=OPERATOR, timeout=20) as client:
+            yield app, client
+    finally:
+        app.stop()
+        await asyncio.wait({running}, timeout=30)
+    assert running.done(), "asked to stop, it did not"
+    assert running.result() == 0
 
 
 @asynccontextmanager

@@ -98,7 +98,9 @@ async def send(address: str, topic: str, partition: int, bytes_of_batch: bytes) 
 def produce(address: str, topic: str, records: Sequence[Raw]) -> None:
     """Send in order by librdkafka, which sends a null key with a null value too; aiokafka's producer refuses that."""
     failed: list[str] = []
-    producer = Producer({"bootstrap.servers": address, "enable.idempotence": True, "partitioner": "murmur2_random"})
+    producer = Producer(
+        {"bootstrap.servers": address, "enable.idempotence": True, "partitioner": "murmur2_random", "batch.size": 131_072}
+    )
     for record in records:
         producer.produce(
             topic,

@@ -21,10 +21,9 @@ _STOP_SECONDS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class RunningHub:
-    """A hub in a data folder; `supervisor` is the process that holds it."""
+    """A hub in a data folder."""
 
     data: Path
-    supervisor: int
 
     def hubnetz(self, *arguments: str, code: int = 0, text: str | None = None) -> str:
         """Call the command for this hub; its standard output. Another exit code than `code` fails the test."""
@@ -66,7 +65,7 @@ def started(data: Path, **env: str) -> Iterator[RunningHub]:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(POLL_SECONDS)
-        yield RunningHub(data, process.pid)
+        yield RunningHub(data)
     finally:
         process.terminate()
         process.wait(_STOP_SECONDS)

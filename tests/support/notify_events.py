@@ -124,7 +124,7 @@ def withdrawn(offer_id: str = ROOM, *, revision: int = 2, at: datetime = NOW) ->
 class BookingStory:
     """One booking told by its events: each call is the next version. Instants are whole seconds, `at` goes on by itself."""
 
-    person_id: UUID | None = field(default_factory=uuid.uuid4)
+    person_id: UUID = field(default_factory=uuid.uuid4)
     booking_id: UUID = field(default_factory=uuid.uuid4)
     offer_id: str = ROOM
     start: datetime = START
@@ -168,7 +168,6 @@ class BookingStory:
             return HouseClaimant(kind="house", purpose="cleaning")
         if self.claimant == "partner":
             return PartnerClaimant(kind="partner", hub_id="neighbour", booking_ref=self.booking_id)
-        assert self.person_id is not None
         return PersonClaimant(kind="person", person_id=self.person_id)
 
     def held(self) -> Event:

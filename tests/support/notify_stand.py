@@ -22,7 +22,7 @@ from tests.support.mail_sink import MailSink
 from tests.support.notify_events import HUB, raw, topic_of
 from tests.support.waiting import eventually
 
-TOKEN: Final = "0123456789abcdef-test"
+TOKEN: Final = "0123456789abcdef-test"  # noqa: S105  of a service that lives for one test
 OPERATOR: Final = {"Authorization": f"Bearer {TOKEN}", "Hubnetz-Actor": "operator/op-1"}
 _TOPICS: Final = (topics.BOOKING_EVENTS, topics.PEOPLE_CONTACTS, topics.CATALOG_OFFERS, topics.NOTIFY_DELIVERIES)
 

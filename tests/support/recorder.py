@@ -1,15 +1,18 @@
 """A service with nothing but hubkit: notes each request in a table and answers it, so that a loss or a double can be counted.
 
 Run as `python -m tests.support.recorder`, configured like any service. What a test may switch, by environment:
-`RECORDER_CRASH_AT` (`<point>:<n>`: the process ends at the n-th pass), `RECORDER_FENCE=off`, `RECORDER_DEDUP=off` (the test
-doubles of the negative control), `RECORDER_SLOW_SECONDS` (how long each batch takes inside its transaction).
+`RECORDER_CRASH_AT` (`<point>:<n>`: the process ends at the n-th pass), `RECORDER_FREEZE_AT` (at the n-th pass after SIGUSR1 it
+stops itself, until somebody continues it), `RECORDER_FENCE=off` and `RECORDER_DEDUP=off` (the test doubles of the negative
+control), `RECORDER_SLOW_SECONDS` (each batch takes so long inside its transaction), `RECORDER_RECORDS_MAX` (the largest batch).
 """
 
 import asyncio
 import os
+import signal
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from faststream.kafka import KafkaRouter
 
@@ -21,6 +24,7 @@ from hubkit import clock, db, ids, inbox, messaging, outbox, points
 from hubkit.app import App, run_service
 from hubkit.health import Health
 from hubkit.http import create_app
+from hubkit.messaging import feed
 from hubkit.settings import ServiceSettings
 from hubkit.telemetry import Metrics
 
@@ -30,6 +34,8 @@ CREATE TABLE IF NOT EXISTS recorded (event_id uuid NOT NULL, offer_id text NOT N
 """
 POISON = "offer-that-breaks-the-handler"
 EXIT_CODE = 42
+TOKEN = "0123456789abcdef-test"  # noqa: S105 - of nobody but the tests
+OPERATOR = {"Authorization": f"Bearer {TOKEN}", "Hubnetz-Actor": "operator/op-1"}
 
 
 async def record(tx: db.Tx, batch: Sequence[Event], plan: None) -> None:
@@ -73,6 +79,7 @@ def build(settings: ServiceSettings) -> App:
         handle=record,
         prepare=messaging.no_plan,
         remembers=os.environ.get("RECORDER_DEDUP") != "off",
+        records_max=int(os.environ.get("RECORDER_RECORDS_MAX", messaging.BATCH_RECORDS_MAX)),
     )
     feeds = messaging.subscribe(router, service=SERVICE, bus=bus, pool=pool, metrics=metrics, subscriptions=(subscription,))
     broker = bus.broker()
@@ -88,22 +95,27 @@ def build(settings: ServiceSettings) -> App:
     return App(SERVICE, settings, pool, bus, broker, feeds, (), http, health, metrics)
 
 
-def _crash_at(spec: str) -> None:
+def _at(spec: str, act: Callable[[], object]) -> None:
     point, _, number = spec.partition(":")
     passes: Counter[str] = Counter()
 
     def hook(reached: points.Point) -> None:
         passes[reached] += 1
         if reached == point and passes[reached] == int(number):
-            os._exit(EXIT_CODE)
+            act()
 
     points.hook = hook
 
 
 def main() -> int:
     """Until SIGTERM, or until the named point."""
+    # The broker's least: tests wait this long for each process that was killed or frozen.
+    feed.SESSION_MS, feed.HEARTBEAT_MS = 6_000, 1_000
     if spec := os.environ.get("RECORDER_CRASH_AT"):
-        _crash_at(spec)
+        _at(spec, lambda: os._exit(EXIT_CODE))
+    if spec := os.environ.get("RECORDER_FREEZE_AT"):
+        freeze = partial(_at, spec, lambda: os.kill(os.getpid(), signal.SIGSTOP))
+        signal.signal(signal.SIGUSR1, lambda *_: freeze())
     if os.environ.get("RECORDER_FENCE") == "off":
 
         async def no_fence(tx: db.Tx, consumer: str, topic: str, partitions: Sequence[int]) -> dict[int, int]:

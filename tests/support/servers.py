@@ -1,7 +1,8 @@
 """Which broker and which database the tests run against; started once per run and shared by all workers of xdist.
 
-`HUBNETZ_TEST_BACKEND=local` (default): the processes of `deploy.local`, started by the first test that asks. `address`: the
-servers of `HUBNETZ_TEST_KAFKA` and `HUBNETZ_TEST_POSTGRES`. One never falls back to the other, and none is a failure.
+`HUBNETZ_TEST_BACKEND=local` (default): the processes of `deploy.local`, started by the first test that asks. `docker`: likewise
+containers with the images of compose.yaml (`tests.support.containers`). `address`: the servers of `HUBNETZ_TEST_KAFKA` and
+`HUBNETZ_TEST_POSTGRES`. One never falls back to another, and none is a failure.
 """
 
 import fcntl
@@ -36,8 +37,8 @@ class Servers:
 
 def backend() -> str:
     chosen = os.environ.get("HUBNETZ_TEST_BACKEND", "local")
-    if chosen not in ("local", "address"):
-        raise RuntimeError(f"HUBNETZ_TEST_BACKEND is {chosen!r}; it may be local or address")
+    if chosen not in ("local", "docker", "address"):
+        raise RuntimeError(f"HUBNETZ_TEST_BACKEND is {chosen!r}; it may be local, docker or address")
     return chosen
 
 
@@ -45,6 +46,8 @@ def described() -> str:
     """For the header of pytest."""
     if backend() == "address":
         return f"address, Kafka at {os.environ.get('HUBNETZ_TEST_KAFKA')}, PostgreSQL by HUBNETZ_TEST_POSTGRES"
+    if backend() == "docker":
+        return "docker, containers with the images of compose.yaml"
     return f"local, Kafka {pins.kafka_version()} and PostgreSQL {pins.postgresql().version} as child processes"
 
 
@@ -67,8 +70,10 @@ def find() -> Servers:
 def _start(run: Path) -> Servers:
     """Start the pair as a process of its own, which ends with the controller however that ends."""
     output, errors = run / "servers.out", run / "servers.err"
-    command = [sys.executable, "-m", "deploy.local.servers", "--throw-away"]
-    command += ["--until-gone", (run / "controller").read_text(), str(run / "data")]
+    command = [sys.executable, "-m", "tests.support.containers"]
+    if backend() == "local":
+        command = [sys.executable, "-m", "deploy.local.servers", "--throw-away", str(run / "data")]
+    command += ["--until-gone", (run / "controller").read_text()]
     with output.open("wb") as out, errors.open("wb") as err:
         process = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
     (run / "servers.pid").write_text(str(process.pid))

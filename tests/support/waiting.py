@@ -9,7 +9,7 @@ T = TypeVar("T")
 _POLL_SECONDS = 0.02
 
 
-async def eventually(question: Callable[[], Awaitable[T]], *, seconds: float = 10, what: str = "the condition") -> T:
+async def eventually(question: Callable[[], Awaitable[T]], *, seconds: float = 20, what: str = "the condition") -> T:
     """Ask until the answer is true, and return it; a deadline that passes fails the test with the last answer."""
     deadline = time.monotonic() + seconds
     while not (answer := await question()):
@@ -19,7 +19,7 @@ async def eventually(question: Callable[[], Awaitable[T]], *, seconds: float = 1
     return answer
 
 
-def eventually_sync(question: Callable[[], T], *, seconds: float = 10, what: str = "the condition") -> T:
+def eventually_sync(question: Callable[[], T], *, seconds: float = 20, what: str = "the condition") -> T:
     """As `eventually`, for tests without an event loop."""
     deadline = time.monotonic() + seconds
     while not (answer := question()):

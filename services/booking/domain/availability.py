@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from services.booking.domain.claims import Placement, Reasons, Wish
 from services.booking.domain.codes import EXCLUSIVE, TAKEN, Kind, Reason
-from services.booking.domain.evaluation import evaluate, on_grid, taken_parts
+from services.booking.domain.evaluation import evaluate, on_grid, taken_by_others, taken_parts
 from services.booking.domain.hours import Span, local_date
 from services.booking.domain.occupancy import Occupancy
 from services.booking.domain.offers import Component, Offer, Resource, reach
@@ -55,43 +55,51 @@ class Free:
     more: bool
 
 
-def later_start(offer: Offer, wish: Wish, answer: Placement | Reasons, occupancy: Occupancy, now: datetime) -> datetime | None:
-    """`next_start` for a refused wish, where only others stand in its way; else None: another start would not help."""
-    if isinstance(answer, Placement) or not curable(offer, answer):
-        return None
-    assert answer.start is not None and answer.end is not None, "curable() looks at both"
-    return next_start(offer, wish, answer.start, answer.end, occupancy, now)
-
-
 def curable(offer: Offer, answer: Reasons) -> bool:
     """Whether the wish could be had at another time; sessions have no other."""
     known = answer.start is not None and answer.end is not None
     return known and offer.session is None and all(why.code in TAKEN for why in answer.items)
 
 
-def next_start(
-    offer: Offer, wish: Wish, start: datetime, end: datetime, occupancy: Occupancy, now: datetime
-) -> datetime | None:
-    """The first start after `start`, at most a week later, at which the rules accept the wish with the same length.
+class LaterStarts:
+    """Later starts for wishes that are alike but for their start, on one state: each edge is tried once, whoever asks.
 
-    On the grid, or where there is none at the edge of a span. `occupancy` must know the week's claims.
+    On the grid, or where there is none at the edges of spans. `occupancy` must know the claims that the asked weeks need.
     """
-    length = end - start
-    last = start + NEXT_START_WITHIN
-    tried: set[datetime] = set()
-    for edge in sorted(set(_edges(offer, wish, start, last + length, occupancy, now))):
-        if not start < edge <= last or len(tried) >= NEXT_START_TRIES_MAX:
-            continue
-        for moment in _on_grid_from(offer, edge):
-            if moment in tried or moment > last:
-                break
-            tried.add(moment)
-            answer = evaluate(offer, _at(wish, moment, length), occupancy, now)
+
+    def __init__(self, offer: Offer, wish: Wish, length: timedelta, occupancy: Occupancy, now: datetime) -> None:
+        self._offer, self._wish, self._length, self._occupancy, self._now = offer, wish, length, occupancy, now
+        known = [window for _, resource in _choices(offer, wish) for window in occupancy.known.get(resource.resource_id, ())]
+        low = min((window[0] for window in known), default=now)
+        high = max((window[1] for window in known), default=now + NEXT_START_WITHIN)
+        self._edges = sorted(set(_edges(offer, wish, low, high, occupancy, now)))
+        self._found: dict[datetime, datetime | None] = {}
+
+    def after(self, start: datetime) -> datetime | None:
+        """The first start after `start`, at most a week later, at which the rules accept the wish with the same length."""
+        last = start + NEXT_START_WITHIN
+        first = bisect_right(self._edges, start)
+        for edge in self._edges[first : first + NEXT_START_TRIES_MAX]:
+            if edge > last:
+                return None
+            if edge not in self._found:
+                self._found[edge] = self._from(edge)
+            found = self._found[edge]
+            if found is not None:
+                return found if found <= last else None
+        return None
+
+    def _from(self, edge: datetime) -> datetime | None:
+        """The first start from `edge` on that can be had, if it is the edge itself or only the grid lies between."""
+        for moment in _on_grid_from(self._offer, edge):
+            if not _room_for(self._offer, self._wish, moment, moment + self._length, self._occupancy):
+                return None
+            answer = evaluate(self._offer, _at(self._wish, moment, self._length), self._occupancy, self._now)
             if isinstance(answer, Placement):
                 return moment
-            if not _only_off_grid(answer):
-                break
-    return None
+            if Reason.OFF_GRID not in {why.code for why in answer.items}:
+                return None
+        return None
 
 
 def free(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: Occupancy, now: datetime) -> Free:
@@ -146,12 +154,28 @@ def _on_grid_from(offer: Offer, edge: datetime) -> Iterator[datetime]:
         moment += SECOND
 
 
+def _room_for(offer: Offer, wish: Wish, start: datetime, end: datetime, occupancy: Occupancy) -> bool:
+    """Whether each part has a candidate that nobody else holds then: what `evaluate` would find, at a tenth of its cost.
+
+    A busy week has hundreds of edges, and most fail for this alone.
+    """
+    for part in taken_parts(offer, wish):
+        named = wish.choice(part.component_id)
+        count = wish.count(part.component_id)
+        for resource in part.resources:
+            if named is not None and resource.resource_id != named:
+                continue
+            setup, teardown = part.buffers(resource)
+            occupied = (start - setup, end + teardown)
+            if taken_by_others(offer, resource, wish, count, occupied, (start, end), occupancy, {}) is None:
+                break
+        else:
+            return False
+    return True
+
+
 def _at(wish: Wish, start: datetime, length: timedelta) -> Wish:
     return wish._replace(start=start, end=start + length, duration=None)
-
-
-def _only_off_grid(answer: Placement | Reasons) -> bool:
-    return isinstance(answer, Reasons) and Reason.OFF_GRID in {why.code for why in answer.items}
 
 
 def _edges(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: Occupancy, now: datetime) -> Iterator[datetime]:

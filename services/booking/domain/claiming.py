@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from services.booking.domain.availability import curable, later_start
+from services.booking.domain.availability import LaterStarts, curable
 from services.booking.domain.claims import Actor, Booking, Claimant, ClaimantKind, Placement, Reasons, Why, Wish, reasons
 from services.booking.domain.codes import TAKEN, Queue, Reason, Role, State
 from services.booking.domain.desk import Desk, check_in_code, competitors, enter, join_queue
@@ -233,13 +233,15 @@ def _next_start(offer: Offer, wish: Wish, answer: Reasons, desk: Desk, now: date
     if not all(desk.occupancy.knows(resource.resource_id, low, high) for resource, low, high in wanted):
         desk.unread += wanted
         return None
-    # In a stampede many ask for the same and find the same, as long as nothing changes in between.
+    assert answer.start is not None, "curable() looks at it"
+    assert answer.end is not None, "curable() looks at it"
+    length = answer.end - answer.start
     choices = frozenset((wish.choices or {}).items()), frozenset((wish.quantities or {}).items())
     person = wish.person_id if offer.limits else None
     alike = (
-        offer, answer.start, answer.end, wish.quantity, choices, wish.options, wish.needs, person, wish.overbook,
-        desk.occupancy.changes,
+        offer, length, wish.quantity, choices, wish.options, wish.needs, person, wish.overbook, desk.occupancy.changes,
     )  # fmt: skip
-    if alike not in desk.later:
-        desk.later[alike] = later_start(offer, wish, answer, desk.occupancy, now)
-    return desk.later[alike]
+    later = desk.later.get(alike)
+    if later is None:
+        later = desk.later[alike] = LaterStarts(offer, wish, length, desk.occupancy, now)
+    return later.after(answer.start)

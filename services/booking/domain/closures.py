@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from services.booking.domain.availability import next_start
+from services.booking.domain.availability import LaterStarts
 from services.booking.domain.claims import Actor, Booking, ClaimantKind, Part, Placement, Wish
 from services.booking.domain.codes import Kind, Reason, Role, State
 from services.booking.domain.commands import wish_of_move
@@ -116,6 +116,7 @@ def alternatives(desk: Desk, offer: Offer, booking: Booking, now: datetime) -> I
                 yield answer
         return
     length = booking.end - booking.start
+    later = LaterStarts(offer, wish, length, desk.occupancy, now)
     start: datetime | None = booking.start
     while start is not None and found < ALTERNATIVES_MAX:
         answer = evaluate(offer, wish._replace(start=start, end=start + length, duration=None), desk.occupancy, now)
@@ -124,7 +125,7 @@ def alternatives(desk: Desk, offer: Offer, booking: Booking, now: datetime) -> I
             yield answer
         if start > booking.start + NEXT_START_WITHIN:
             return
-        start = next_start(offer, wish, start, start + length, desk.occupancy, now)
+        start = later.after(start)
 
 
 def search_windows(offer: Offer, booking: Booking) -> list[tuple[Resource, datetime, datetime]]:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from services.booking.domain.availability import LaterStarts
 from services.booking.domain.claims import Booking, ClaimantKind, Part, Placement
 from services.booking.domain.codes import BLOCKING, TERMINAL, USED_UP, Per, State
 from services.booking.domain.occupancy import Counted, Occupancy
@@ -60,6 +61,7 @@ class Desk:
     `bookings` are those that a command, a timer or the queue may change, and those made here. `waiting` are all entries of the
     queues concerned, in their order; only the first of them are among `bookings`. `told` collects consequences. `unread`
     collects what the look for later starts would need to know: (resource, from, to); the run is then repeated with it read.
+    `later`: looks that were begun; in a stampede many find the same, as long as nothing changes in between.
     """
 
     offers: Mapping[str, Offer]
@@ -67,7 +69,7 @@ class Desk:
     occupancy: Occupancy
     check_in_key: bytes
     unread: list[tuple[Resource, datetime, datetime]] = field(default_factory=list)
-    later: dict[object, datetime | None] = field(default_factory=dict)
+    later: dict[object, LaterStarts] = field(default_factory=dict)
     waiting: list[Waiting] = field(default_factory=list)
     queue_numbers: Iterator[int] = field(default_factory=lambda: iter(()))
     series: dict[UUID, Series] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from services.booking.domain.hours import local_date
 from services.booking.domain.occupancy import Occupancy
 from services.booking.domain.offers import Component, Offer, Resource, reach
 from services.booking.domain.zones import DAY, MINUTE, midnight, resolve
+from services.booking.limits import LONGEST_BOOKING
 
 
 def evaluate(offer: Offer, wish: Wish, occupancy: Occupancy, now: datetime) -> Placement | Reasons:
@@ -87,13 +88,16 @@ def span_of(offer: Offer, wish: Wish) -> tuple[datetime | Reason, datetime | Rea
 
 
 def spans(offer: Offer, wish: Wish) -> list[tuple[datetime, datetime]]:
-    """Every span that the wish could book; more than one only where a session is still to be picked. Empty if it is none."""
+    """Every span that the wish could book; more than one only where a session is still to be picked.
+
+    Empty if it can book none: nobody reads what is taken in a hundred years because somebody asked for them.
+    """
     if not offer.served or malformed(offer, wish, taken_parts(offer, wish)):
         return []
     session = offer.session
     if session is None:
         start, end = span_of(offer, wish)
-        if isinstance(start, Reason) or isinstance(end, Reason) or start >= end:
+        if isinstance(start, Reason) or isinstance(end, Reason) or not timedelta() < end - start <= _longest(offer, wish):
             return []
         return [(start, end)]
     return [
@@ -101,6 +105,11 @@ def spans(offer: Offer, wish: Wish) -> list[tuple[datetime, datetime]]:
         for candidate in _candidates(session, wish)
         if candidate.start is not None and candidate.end is not None
     ]
+
+
+def _longest(offer: Offer, wish: Wish) -> timedelta:
+    """How long a claim may be that is looked at at all; staff may pass the offer's own bound."""
+    return LONGEST_BOOKING if wish.overbook or wish.settled else offer.longest
 
 
 def windows(offer: Offer, wish: Wish, *, ahead: timedelta = timedelta()) -> Iterator[tuple[Resource, datetime, datetime]]:
@@ -295,7 +304,7 @@ def _pick(
             faults += fault
             continue
         low, high = _occupied_span(part, resource, booked)
-        reason = _occupied(offer, resource, wish, count, (low, high), booked, occupancy, placed)
+        reason = taken_by_others(offer, resource, wish, count, (low, high), booked, occupancy, placed)
         if reason is Reason.BUFFER and wish.overbook and resource.resource_id in occupancy.units:
             shorter = occupancy.units[resource.resource_id].shorten(low, high, *booked)
             reason, (low, high) = (reason, (low, high)) if shorter is None else (None, shorter)
@@ -306,7 +315,7 @@ def _pick(
         return [taken[0] if len(taken) == 1 else Reason.CAPACITY_FULL]
     for resource in among:
         occupied = _occupied_span(part, resource, booked)
-        reason = _occupied(offer, resource, wish, count, occupied, booked, occupancy, placed)
+        reason = taken_by_others(offer, resource, wish, count, occupied, booked, occupancy, placed)
         if reason is None:
             return faults
         taken.append(reason)
@@ -337,7 +346,7 @@ def _fault(
     return fault
 
 
-def _occupied(
+def taken_by_others(
     offer: Offer, resource: Resource, wish: Wish, count: int, occupied: tuple[datetime, datetime],
     booked: tuple[datetime, datetime], occupancy: Occupancy, placed: dict[str, Part],
 ) -> Reason | None:  # fmt: skip

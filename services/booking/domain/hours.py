@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from services.booking.domain.zones import DAY, MIDNIGHT, closing_edge, opening_edge
-from services.booking.limits import CACHED_DAYS_MAX
+from services.booking.limits import CACHED_DAYS_MAX, LONGEST_BOOKING
 
 Span = tuple[datetime, datetime]
 LocalSpan = tuple[int, int]  # minutes since local midnight, the end up to 1440
@@ -51,6 +51,8 @@ class Opening:
 
     def covers(self, start: datetime, end: datetime, day: date) -> bool:
         """Whether `[start, end)` lies in one merged open interval; `day` is the local date of `start`."""
+        if end - start > LONGEST_BOOKING:  # refused anyway, and each day would be walked over
+            return False
         reached = self._reach(start, day)
         while reached is not None and reached < end:
             day += DAY

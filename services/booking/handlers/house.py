@@ -24,15 +24,21 @@ class Shelf:
 
     _offers: dict[str, Offer] = field(default_factory=dict)
 
+    def at_hand(self, offer_ids: Collection[str]) -> dict[str, Offer]:
+        """Those of the offers that lie here."""
+        return {offer_id: self._offers[offer_id] for offer_id in offer_ids if offer_id in self._offers}
+
     async def take(self, conn: ReadConn | Tx, offer_ids: Collection[str]) -> dict[str, Offer]:
         """The offers by id, those that do not lie here read; unknown ids are left out."""
-        missing = [offer_id for offer_id in offer_ids if offer_id not in self._offers]
+        found = self.at_hand(offer_ids)
+        missing = [offer_id for offer_id in offer_ids if offer_id not in found]
         if missing:
-            if len(self._offers) + len(missing) > OFFERS_CACHED_MAX:
+            fresh = await _read(conn, missing)
+            if len(self._offers) + len(fresh) > OFFERS_CACHED_MAX:
                 self._offers.clear()
-                missing = list(offer_ids)
-            await self._read(conn, missing)
-        return {offer_id: self._offers[offer_id] for offer_id in offer_ids if offer_id in self._offers}
+            self._offers |= fresh
+            found |= fresh
+        return found
 
     async def take_current(self, conn: ReadConn | Tx, offer_id: str) -> Offer | None:
         """The offer as the database has it now, read again if it changed; for questions, which take no locks."""
@@ -50,12 +56,12 @@ class Shelf:
         for offer_id in offer_ids:
             self._offers.pop(offer_id, None)
 
-    async def _read(self, conn: ReadConn | Tx, offer_ids: Collection[str]) -> None:
-        copies = await store_offers.read_offers(conn, offer_ids)
-        named = {resource_id for copy in copies for resource_id in copy.resource_ids}
-        resources = {copy.resource_id: copy for copy in await store_resources.read_resources(conn, named)} if named else {}
-        for copy in copies:
-            self._offers[copy.offer_id] = wire_offers.offer_of(copy, resources)
+
+async def _read(conn: ReadConn | Tx, offer_ids: Collection[str]) -> dict[str, Offer]:
+    copies = await store_offers.read_offers(conn, offer_ids)
+    named = {resource_id for copy in copies for resource_id in copy.resource_ids}
+    resources = {copy.resource_id: copy for copy in await store_resources.read_resources(conn, named)} if named else {}
+    return {copy.offer_id: wire_offers.offer_of(copy, resources) for copy in copies}
 
 
 def is_current(offer: Offer, revisions: Mapping[str, tuple[int, Status]]) -> bool:

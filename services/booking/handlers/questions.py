@@ -6,7 +6,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from hubkit.db import ReadConn
-from services.booking.domain.availability import Free, free, later_start
+from services.booking.domain.availability import Free, LaterStarts, curable, free
 from services.booking.domain.claims import Placement, Reasons, Wish
 from services.booking.domain.codes import Queue
 from services.booking.domain.evaluation import candidates, evaluate, windows
@@ -37,9 +37,12 @@ async def check(house: House, conn: ReadConn, offer_id: str, wish: Wish, ignore:
         return None
     now = await house.clock.now(conn)
     ahead = list(windows(offer, wish, ahead=NEXT_START_WITHIN))
-    occupancy = await _read_state(house, conn, offer, wish, ahead, ignore, now)
+    occupancy = await _read_state(conn, [(offer, wish)], ahead, ignore, now)
     answer = evaluate(offer, wish, occupancy, now)
-    return Checked(now, answer, later_start(offer, wish, answer, occupancy, now))
+    if isinstance(answer, Placement) or not curable(offer, answer) or answer.start is None or answer.end is None:
+        return Checked(now, answer, None)
+    later = LaterStarts(offer, wish, answer.end - answer.start, occupancy, now)
+    return Checked(now, answer, later.after(answer.start))
 
 
 async def list_free(
@@ -58,10 +61,13 @@ async def list_free(
     if offer.session is None:
         length = wish.duration or (offer.shortest if offer.lengths is None else min(offer.lengths))
         wish = wish._replace(duration=length)
-        whole = wish._replace(start=low, end=high + length, duration=None)
+        # The first and the last wish of the window, for the limits of who asks; what is taken, over all of it.
+        edges = [(offer, wish._replace(start=start)) for start in (low, high)]
+        further = list(windows(offer, edges[0][1], ahead=high - low))
     else:
-        wish = whole = wish._replace(duration=None)
-    occupancy = await _read_state(house, conn, offer, whole, (), ignore, now)
+        wish = wish._replace(duration=None)
+        edges, further = [(offer, wish)], []
+    occupancy = await _read_state(conn, edges, further, ignore, now)
     return now, free(offer, wish, low, high, occupancy, now)
 
 
@@ -94,11 +100,12 @@ async def list_days(
 
 
 async def _read_state(
-    house: House, conn: ReadConn, offer: Offer, wish: Wish, further: Sequence[Wanted], ignore: UUID | None, now: datetime
+    conn: ReadConn, asked: Sequence[tuple[Offer, Wish]], further: Sequence[Wanted], ignore: UUID | None, now: datetime
 ) -> Occupancy:  # fmt: skip
-    """What is taken as a newcomer finds it, the queues of `strict` sessions included."""
+    """What is taken as a newcomer finds it, the queues of `strict` sessions included; all wishes are for one offer."""
+    offer, wish = asked[0]
     used = await _read_used(conn, offer, wish)
-    occupancy = await read_occupancy(conn, [(offer, wish)], used=used, now=now, further=further, ignore=ignore)
+    occupancy = await read_occupancy(conn, asked, used=used, now=now, further=further, ignore=ignore)
     if offer.session is not None and offer.waitlist.mode is Queue.STRICT:
         for entry in await store_queue.read_waiting(conn, used):
             for name in entry.waits_for & used.keys():

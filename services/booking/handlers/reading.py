@@ -41,6 +41,10 @@ async def read_occupancy(
     }
     kept = await store.read_kept_places(conn, sessions, now) if sessions else {}
     occupancy.sessions = {name: Places(count, kept.get(name, 0)) for name, count in used.items()}
+    if ignore is not None:
+        for name, quantity in (await store.read_places_of(conn, ignore)).items():
+            if name in occupancy.sessions:
+                occupancy.sessions[name].used -= quantity
     wanted = [window for offer, wish in asked for window in windows(offer, wish)]
     await _read_taken(conn, occupancy, _by_day([*wanted, *further]), now, ignore)
     await _read_people(conn, occupancy, asked, now, ignore)
@@ -56,14 +60,24 @@ async def read_occupancy(
     return occupancy
 
 
-def _by_day(wanted: Iterable[Wanted]) -> list[tuple[Resource, datetime, datetime]]:
-    """One window per resource and day on which windows begin: their hull. Over all days it would be the whole calendar."""
-    hulls: dict[tuple[str, int], tuple[Resource, datetime, datetime]] = {}
+def _by_day(wanted: Iterable[Wanted]) -> list[Wanted]:
+    """One window per resource and day on which windows begin: their hull; those that meet are one.
+
+    One hull over all days would be the whole calendar of the resource.
+    """
+    hulls: dict[tuple[str, int], Wanted] = {}
     for resource, low, high in wanted:
         key = (resource.resource_id, low.toordinal())
         known = hulls.get(key)
         hulls[key] = (resource, low, high) if known is None else (resource, min(known[1], low), max(known[2], high))
-    return list(hulls.values())
+    merged: dict[str, list[Wanted]] = {}
+    for resource, low, high in sorted(hulls.values(), key=lambda window: window[1]):
+        windows_of = merged.setdefault(resource.resource_id, [])
+        if windows_of and low <= windows_of[-1][2]:
+            windows_of[-1] = (resource, windows_of[-1][1], max(windows_of[-1][2], high))
+        else:
+            windows_of.append((resource, low, high))
+    return [window for windows_of in merged.values() for window in windows_of]
 
 
 async def _read_taken(

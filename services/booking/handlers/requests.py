@@ -17,7 +17,7 @@ from services.booking.domain.senders import roles_of
 from services.booking.handlers.house import House, is_current
 from services.booking.handlers.runs import Locks
 from services.booking.handlers.settlement import settle
-from services.booking.handlers.subjects import Asking, find_subjects
+from services.booking.handlers.subjects import Asking, find_subjects, subjects_at_hand
 from services.booking.handlers.telling import Case, tell, tell_of
 from services.booking.store import offers as store_offers
 from services.booking.store import requests as store_requests
@@ -49,8 +49,10 @@ async def plan_requests(house: House, pool: Pool, batch: Sequence[Event], extra:
 
 async def plan_rows(house: House, pool: Pool, asking: Asking, cases: Mapping[int, Case]) -> Plan:
     """The rows that a run of decisions will lock, and the rules that it will go by."""
-    async with reading(pool) as conn:
-        found = await find_subjects(house, conn, asking, await house.clock.now(conn))
+    found = subjects_at_hand(house, asking)  # mostly there is nothing to read
+    if found is None:
+        async with reading(pool) as conn:
+            found = await find_subjects(house, conn, asking, await house.clock.now(conn))
     await store_resources.ensure_allowances(pool, {name for name in found.needed if name.startswith(ALLOWANCE)})
     wanted = {request.offer_id for request in asking.requests} | found.offers.keys()
     return Plan(cases, found.offers, frozenset(wanted), frozenset(found.needed), frozenset(found.rules))

@@ -63,6 +63,24 @@ class Asking:
     always_queue: bool = False
 
 
+def subjects_at_hand(house: House, asking: Asking) -> Subjects | None:
+    """For a plan: what plain wishes need, as far as memory knows it; None if something has to be read.
+
+    What else turns up under the locks (a stale claim that holds other rows too) is planned again.
+    """
+    wanted = {request.offer_id for request in asking.requests}
+    offers = house.shelf.at_hand(wanted)
+    named = asking.booking_ids or asking.resource_ids or asking.offer_ids or asking.always_queue
+    if named or len(offers) < len(wanted):
+        return None
+    if not all(isinstance(request.body, Asked) and request.body.add_to is None for request in asking.requests):
+        return None
+    found = Subjects(offers=offers)
+    for request in asking.requests:
+        _add_wish(request, found)
+    return None if found.joiners else found
+
+
 async def find_subjects(house: House, conn: ReadConn | Tx, asking: Asking, now: datetime) -> Subjects:
     """Everything that the decisions may look at or change, from what is committed (or locked) now."""
     found = Subjects(needed=set(asking.resource_ids))

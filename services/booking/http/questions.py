@@ -14,7 +14,7 @@ from contracts.envelope import BookedTime, Instant
 from contracts.envelope.values import Id
 from hubkit.db import Pool, reading
 from hubkit.http import Problem
-from services.booking.domain.availability import Free
+from services.booking.domain.availability import FreeSession, FreeSpan
 from services.booking.domain.claims import Placement, Wish
 from services.booking.handlers import questions
 from services.booking.handlers.house import House
@@ -23,6 +23,7 @@ from services.booking.limits import ASKED_LIST_MAX, FREE_WINDOW_DAYS_MAX, MINUTE
 from services.booking.store import requests as store_requests
 
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
+_UNKNOWN_OFFER: dict[int | str, dict[str, Any]] = {404: {"description": "`unknown_offer`"}}
 _BOOKED_TIME: TypeAdapter[datetime] = TypeAdapter(BookedTime)
 
 Code = Annotated[str, Query(pattern="^[a-z0-9_-]{1,40}$")]
@@ -48,35 +49,14 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
-class FreeSpan:
-    """A maximal span in which the resource is free, cut to the window asked for."""
-
-    component_id: str
-    resource_id: str
-    start: datetime
-    end: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class FreeSession:
-    """A session with the places left; `bookable`: whether the asker would get what was asked for."""
-
-    resource_id: str
-    start: datetime
-    end: datetime
-    free: int
-    bookable: bool
-
-
-@dataclass(frozen=True, slots=True)
 class FreeAnswer:
     """What is free as of an instant; `more`: the lists end at their bounds, ask for a shorter window."""
 
     offer_id: str
     as_of: datetime
-    starts: list[datetime]
-    spans: list[FreeSpan]
-    sessions: list[FreeSession]
+    starts: Sequence[datetime]
+    spans: Sequence[FreeSpan]
+    sessions: Sequence[FreeSession]
     more: bool
 
 
@@ -143,7 +123,7 @@ def add_questions(router: APIRouter, house: House, pool: Pool) -> None:
             raise Problem(404, "not_decided_yet", "no outcome is known for this request", headers={"Retry-After": "1"})
         return Decided(request_id=request_id, payload_hash=entry.payload_hash, **json.loads(entry.outcome))
 
-    @router.get("/offers/{offer_id}/free", responses={404: {"description": "`unknown_offer`"}})
+    @router.get("/offers/{offer_id}/free", response_model_exclude_none=True, responses=_UNKNOWN_OFFER)
     async def show_free(
         offer_id: Id,
         from_: Annotated[Time, Query(alias="from")],
@@ -167,14 +147,15 @@ def add_questions(router: APIRouter, house: House, pool: Pool) -> None:
             found = await questions.list_free(house, conn, offer_id, wish, low, high, ignore)
         if found is None:
             raise Problem(404, "unknown_offer")
-        return _free_answer(offer_id, *found)
+        as_of, free = found
+        return FreeAnswer(offer_id, as_of, free.starts, free.spans, free.sessions, free.more)
 
     _add_days(router, house, pool)
     _add_check(router, house, pool)
 
 
 def _add_days(router: APIRouter, house: House, pool: Pool) -> None:
-    @router.get("/offers/{offer_id}/days", responses={404: {"description": "`unknown_offer`"}})
+    @router.get("/offers/{offer_id}/days", response_model_exclude_none=True, responses=_UNKNOWN_OFFER)
     async def show_days(
         offer_id: Id,
         from_: Annotated[date, Query(alias="from")],
@@ -202,7 +183,7 @@ def _add_days(router: APIRouter, house: House, pool: Pool) -> None:
 
 
 def _add_check(router: APIRouter, house: House, pool: Pool) -> None:
-    @router.get("/offers/{offer_id}/check", responses={404: {"description": "`unknown_offer`"}})
+    @router.get("/offers/{offer_id}/check", response_model_exclude_none=True, responses=_UNKNOWN_OFFER)
     async def check(
         offer_id: Id,
         start: Time | None = None,
@@ -274,20 +255,6 @@ def _booked(name: str, text: str | None) -> datetime | None:
 
 def _wrong(name: str, detail: str) -> Problem:
     return Problem(422, "invalid_request", detail, errors=[{"pointer": f"/query/{name}", "code": "value"}])
-
-
-def _free_answer(offer_id: str, as_of: datetime, free: Free) -> FreeAnswer:
-    return FreeAnswer(
-        offer_id=offer_id,
-        as_of=as_of,
-        starts=list(free.starts),
-        spans=[FreeSpan(component_id=s.component_id, resource_id=s.resource_id, start=s.start, end=s.end) for s in free.spans],
-        sessions=[
-            FreeSession(resource_id=s.resource_id, start=s.start, end=s.end, free=s.free, bookable=s.bookable)
-            for s in free.sessions
-        ],
-        more=free.more,
-    )
 
 
 def _check_answer(offer_id: str, checked: Checked) -> CheckAnswer:

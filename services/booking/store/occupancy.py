@@ -92,6 +92,20 @@ async def read_kept_places(conn: ReadConn | Tx, session_ids: Collection[str], no
     return {row[0]: row[1] for row in rows}
 
 
+async def read_places_of(conn: ReadConn | Tx, booking_id: UUID) -> dict[str, int]:
+    """Session -> places that this booking holds there."""
+    rows = await conn.fetch(
+        """
+        SELECT resource_id, sum(quantity)::integer
+        FROM allocations
+        WHERE booking_id = $1 AND blocking AND unit_no IS NULL AND pool_no IS NULL
+        GROUP BY resource_id
+        """,
+        booking_id,
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 async def read_counted(
     conn: ReadConn | Tx, people: Sequence[tuple[UUID, str, datetime, datetime]], ignore: UUID | None = None
 ) -> list[tuple[UUID, str, Counted]]:

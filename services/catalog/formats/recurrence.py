@@ -83,13 +83,13 @@ def dates_of(schedule: Schedule, *, now: datetime) -> ScheduleDates:
     last = local_of(now + HORIZON, zone)
     if schedule.valid_until is not None:
         last = min(last, datetime.combine(schedule.valid_until, datetime.max.time()))
-    starts = {schedule.local_start} if schedule.rrule is None else set(_expanded(schedule, schedule.rrule, last, zone))
+    starts = {schedule.local_start} if schedule.rrule is None else set(_expanded(schedule, schedule.rrule, first, last, zone))
     starts.update(schedule.rdates)
     starts.difference_update(schedule.exdates)
     return ScheduleDates(schedule, tuple(sorted(each for each in starts if first <= each <= last)))
 
 
-def _expanded(schedule: Schedule, rule: str, last: datetime, zone: ZoneInfo) -> list[datetime]:
+def _expanded(schedule: Schedule, rule: str, first: datetime, last: datetime, zone: ZoneInfo) -> list[datetime]:
     if schedule.local_start.year < RULE_FIRST_YEAR or schedule.local_start > last:
         return []
     parts = _parsed(rule)
@@ -103,7 +103,8 @@ def _expanded(schedule: Schedule, rule: str, last: datetime, zone: ZoneInfo) -> 
     event.add("RRULE", parts)
     calendar = Calendar()
     calendar.add_component(event)
-    found = recurring_ical_events.of(calendar).between(schedule.local_start, end + timedelta(seconds=1))
+    begin = schedule.local_start if count is not None else max(first, schedule.local_start)
+    found = recurring_ical_events.of(calendar).between(begin, end + timedelta(seconds=1))
     starts = sorted(cast(datetime, each["DTSTART"].dt) for each in found)
     starts = [each for each in starts if each <= end]
     return starts if count is None else starts[:count]

@@ -14,7 +14,7 @@ from hubkit.db import ReadConn, Tx
 from services.catalog.domain import gate, life
 from services.catalog.domain.build import Catalogue, State, build_state
 from services.catalog.domain.diff import patch
-from services.catalog.domain.entities import Json, Occurrence, Offer, TermKey
+from services.catalog.domain.entities import Json, Occurrence, Offer, Problem, TermKey
 from services.catalog.domain.gate import Findings
 from services.catalog.domain.occurrences import Calendar, reconcile
 from services.catalog.domain.rows import OccurrenceNumber, OfferRow, PublishedWrite, ResourceNumber, RevisionWrite
@@ -128,8 +128,7 @@ def _built(wish: Wish, known: Known, catalogue: Catalogue, *, now: datetime) -> 
     )
     record = made if isinstance(made, OfferPublished) else None
     if not isinstance(made, OfferPublished):
-        named = {each.pointer for each in findings.errors}
-        findings = replace(findings, errors=(*findings.errors, *(each for each in made if each.pointer not in named)))
+        findings = replace(findings, errors=(*findings.errors, *_not_said_yet(made, findings.errors)))
     unchanged = {each.occurrence_id: each for each in before}
     return Built(
         wish,
@@ -144,6 +143,12 @@ def _built(wish: Wish, known: Known, catalogue: Catalogue, *, now: datetime) -> 
             if each != unchanged.get(each.occurrence_id) or number != known.occurrences.get(each.occurrence_id)
         ),
     )
+
+
+def _not_said_yet(more: Sequence[Problem], said: Sequence[Problem]) -> list[Problem]:
+    """Without what the gate said already, of the same field or of one inside it."""
+    known = tuple(f"{each.pointer}/" for each in said)
+    return [each for each in more if not any(pointer.startswith(f"{each.pointer}/") for pointer in known)]
 
 
 def _resource_number(known: ResourceNumber, form: Json) -> ResourceNumber:

@@ -1,5 +1,6 @@
 """Steps of the life cycle: publish, suspend and back, cancel, withdraw; and what a change elsewhere publishes again."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,6 @@ from contracts.envelope import Event
 from hubkit import ids, outbox
 from hubkit.db import ReadConn, Tx
 from services.catalog.domain import life
-from services.catalog.domain.build import Catalogue
 from services.catalog.domain.gate import Findings
 from services.catalog.domain.rows import OfferRow, RevisionWrite
 from services.catalog.handlers import publishing
@@ -19,6 +19,8 @@ from services.catalog.handlers.publishing import Actor, Built, Wish
 from services.catalog.limits import REPUBLISH_OFFERS_MAX
 from services.catalog.store import offers
 from services.catalog.wire import documents, states
+
+log = logging.getLogger(__name__)
 
 NO_FINDINGS = Findings((), ())
 
@@ -95,14 +97,13 @@ async def publish(
     hub_id: str,
     actor: Actor,
     now: datetime,
-    catalogue: Catalogue | None = None,
 ) -> dict[str, Done | Closed]:
     """Publish working copies through the gate, by offer id; those with a `publish_from` ahead are scheduled instead.
 
     At most `REPUBLISH_OFFERS_MAX`. The catalogue's lock and the rows are held.
     """
     assert len(rows) <= REPUBLISH_OFFERS_MAX, "larger sets come in parts"
-    catalogue = catalogue or await publishing.read_catalogue(tx, hub_id=hub_id)
+    catalogue = await publishing.read_catalogue(tx, hub_id=hub_id)
     working = await publishing.with_schedules(tx, rows)
     wishes = [Wish(row, offer, "published") for row, offer in zip(rows, working, strict=True)]
     built = await publishing.build(tx, wishes, catalogue, now=now)
@@ -127,18 +128,24 @@ async def publish(
 
 
 async def republish(
-    tx: Tx, offer_ids: Sequence[str], *, hub_id: str, actor: Actor, now: datetime, catalogue: Catalogue | None = None
+    tx: Tx, offer_ids: Sequence[str], *, hub_id: str, actor: Actor, now: datetime, skip_broken: bool = False
 ) -> list[str]:
     """Build live offers anew from what they were published with; ids of those whose state differs and went out.
 
-    The gate is not asked again, the contract is: CannotRepublish. The catalogue's lock is held.
+    The gate is not asked again, the contract is: CannotRepublish, unless `skip_broken` leaves such offers as they are, for
+    timed work that nobody could repeat differently. The catalogue's lock is held.
     """
     rows = [each for each in await offers.lock_offers(tx, offer_ids) if each.status in life.LIVE]
     if not rows:
         return []
-    catalogue = catalogue or await publishing.read_catalogue(tx, hub_id=hub_id)
+    catalogue = await publishing.read_catalogue(tx, hub_id=hub_id)
     wishes = [_frozen_wish(row, cast(life.WireStatus, row.status)) for row in rows]
     built = await publishing.build(tx, wishes, catalogue, now=now)
+    if skip_broken:
+        for each in built:
+            if each.record is None:
+                log.error("offer stays as it was", extra={"action": "republish", "offer_id": each.wish.row.offer_id})
+        built = [each for each in built if each.record is not None]
     return await publishing.write(tx, _writable(built), hub_id=hub_id, actor=actor, now=now)
 
 

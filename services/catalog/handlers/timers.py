@@ -89,6 +89,6 @@ async def work_on_job(tx: Tx, *, hub_id: str, now: datetime) -> int:
         return 0
     job_id, offer_ids, by = taken
     role, _, actor_id = by.partition("/")
-    await steps.republish(tx, offer_ids, hub_id=hub_id, actor=Actor(role, actor_id), now=now)
+    await steps.republish(tx, offer_ids, hub_id=hub_id, actor=Actor(role, actor_id), now=now, skip_broken=True)
     await offers.advance_job(tx, job_id, by=len(offer_ids))
     return len(offer_ids)

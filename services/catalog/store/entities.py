@@ -6,7 +6,7 @@ from datetime import datetime
 
 from hubkit.db import ReadConn, Tx
 from services.catalog.domain.rows import EntityKind, EntityRow, EntityWrite, ResourceNumber
-from services.catalog.limits import ENTITIES_MAX
+from services.catalog.limits import ENTITIES_MAX, LOCK_WAIT_MS_MAX
 
 # One lock for all that changes what visitors see: numbers of changes then rise in commit order. Any constant does; this is
 # "catalog" read as a number in base 36.
@@ -164,7 +164,8 @@ STATEMENTS: Mapping[EntityKind, _Statements] = {
     "import_sources": _IMPORT_SOURCES,
 }
 
-LOCK_CATALOGUE = "SELECT pg_advisory_xact_lock($1)"
+# A batch of 500 offers holds it longer than the house's lock_timeout; the statement's own limit still bounds the wait.
+LOCK_CATALOGUE = "SELECT set_config('lock_timeout', $2, true), pg_advisory_xact_lock($1)"
 TRY_LOCK_CATALOGUE = "SELECT pg_try_advisory_xact_lock($1)"
 
 READ_RESOURCE_NUMBERS = """
@@ -182,8 +183,8 @@ WHERE r.resource_id = n.resource_id
 
 
 async def lock_catalogue(tx: Tx) -> None:
-    """Wait for the catalogue's lock and hold it until `tx` ends; lock_timeout bounds the wait."""
-    await tx.execute(LOCK_CATALOGUE, CATALOGUE_LOCK)
+    """Wait for the catalogue's lock, at most `LOCK_WAIT_MS_MAX`, and hold it until `tx` ends."""
+    await tx.execute(LOCK_CATALOGUE, CATALOGUE_LOCK, str(LOCK_WAIT_MS_MAX))
 
 
 async def try_lock_catalogue(tx: Tx) -> bool:

@@ -34,15 +34,22 @@ ORDER BY offer_id
 FOR UPDATE
 """
 
-SAVE_OFFERS = """
+# Not one INSERT ... ON CONFLICT: its row is checked before the conflict is found, and without a state it cannot be live.
+UPDATE_OFFERS = """
+UPDATE offers AS o
+SET kind = n.kind, status = n.status, document = n.document, source = n.source, source_id = n.source_id,
+    source_hash = n.source_hash, edited_at = $8, edited_by = $9, version = o.version + 1, gate_errors = NULL
+FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::text[], $7::bytea[])
+    AS n (offer_id, kind, status, document, source, source_id, source_hash)
+WHERE o.offer_id = n.offer_id
+RETURNING o.offer_id
+"""
+
+INSERT_OFFERS = """
 INSERT INTO offers (offer_id, kind, status, document, source, source_id, source_hash, edited_at, edited_by)
 SELECT offer_id, kind, status, document, source, source_id, source_hash, $8, $9
 FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::text[], $7::bytea[])
     AS n (offer_id, kind, status, document, source, source_id, source_hash)
-ON CONFLICT (offer_id) DO UPDATE
-SET kind = excluded.kind, status = excluded.status, document = excluded.document, source = excluded.source,
-    source_id = excluded.source_id, source_hash = excluded.source_hash, edited_at = excluded.edited_at,
-    edited_by = excluded.edited_by, version = offers.version + 1, gate_errors = NULL
 """
 
 SAVE_PUBLISHED = """
@@ -225,20 +232,24 @@ async def lock_offers_of_source(tx: Tx, system: str) -> list[OfferRow]:
 
 
 async def save_offers(tx: Tx, writes: Sequence[OfferWrite], *, now: datetime, by: str) -> None:
-    """Insert or replace working copies, their version one higher."""
+    """Insert or replace working copies, their version one higher. The catalogue's lock is held."""
     if writes:
-        await tx.execute(
-            SAVE_OFFERS,
-            [each.offer_id for each in writes],
-            [each.kind for each in writes],
-            [each.status for each in writes],
-            [each.document for each in writes],
-            [each.source for each in writes],
-            [each.source_id for each in writes],
-            [each.source_hash for each in writes],
-            now,
-            by,
-        )
+        known = {row["offer_id"] for row in await tx.fetch(UPDATE_OFFERS, *_columns(writes), now, by)}
+        fresh = [each for each in writes if each.offer_id not in known]
+        if fresh:
+            await tx.execute(INSERT_OFFERS, *_columns(fresh), now, by)
+
+
+def _columns(writes: Sequence[OfferWrite]) -> tuple[list[object], ...]:
+    return (
+        [each.offer_id for each in writes],
+        [each.kind for each in writes],
+        [each.status for each in writes],
+        [each.document for each in writes],
+        [each.source for each in writes],
+        [each.source_id for each in writes],
+        [each.source_hash for each in writes],
+    )
 
 
 async def save_published(tx: Tx, writes: Sequence[PublishedWrite], *, now: datetime) -> None:

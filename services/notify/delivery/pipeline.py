@@ -84,6 +84,7 @@ class Pipeline:
         for task in (*loops, *sending):
             task.cancel()
         await asyncio.gather(*loops, *sending, return_exceptions=True)
+        await asyncio.gather(*(line.connection.close() for line in lines))
 
     async def clear(self) -> None:
         """Give back all that is claimed and lies ready: nothing of it was sent."""

@@ -55,7 +55,7 @@ class Reply:
 
 _THROTTLE_LIMIT: Final = 432  # 4.3.2 of Exchange Online: too many connections or messages, at any phase
 _ADDRESS: Final = re.compile(r"[^\s<>()\[\]\"',;:]+@[^\s<>()\[\]\"',;]+")
-_UNPRINTABLE: Final = re.compile(r"[^ -~\u00a0-\u024f]+")
+_UNPRINTABLE: Final = re.compile(r"[^ -~\u00a1-\u00ac\u00ae-\u024f]+")
 
 
 def classify(reply: Reply) -> Effect:
@@ -93,7 +93,7 @@ def masked(text: str, *, recipient: str) -> str:
         # A local part of one or two letters would blot out half the text, and alone it says nothing.
         if len(secret) > 2:
             text = _without(text, secret)
-    return _ADDRESS.sub("<address>", text).strip()[: limits.REPLY_CHARACTERS_MAX]
+    return _ADDRESS.sub("(address)", text).strip()[: limits.REPLY_CHARACTERS_MAX]
 
 
 def _without(text: str, secret: str) -> str:
@@ -107,4 +107,4 @@ def _without(text: str, secret: str) -> str:
     while (found := lower.find(wanted, place)) >= 0:
         kept.append(text[place:found])
         place = found + len(wanted)
-    return "<address>".join([*kept, text[place:]])
+    return "(address)".join([*kept, text[place:]])

@@ -53,9 +53,9 @@ class CalendarPart:
 @lru_cache(maxsize=16)
 def mailbox(name: str, address: str) -> str:
     """`Name <address>` as a header's value; the address is known to be plain ASCII."""
-    if _ATOM_TEXT.fullmatch(name):
+    if _ATOM_TEXT.fullmatch(name) and "=?" not in name:
         return f"{name} <{address}>"
-    if _PRINTABLE.fullmatch(name):
+    if _PRINTABLE.fullmatch(name) and "=?" not in name:
         quoted = name.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{quoted}" <{address}>'
     return f"{encoded(name)} <{address}>"

@@ -79,7 +79,7 @@ WITH due AS MATERIALIZED (
     LIMIT $3
 )
 UPDATE messages AS m
-SET state = 'claimed', claim = m.claim + 1, claimed_by = $4, lease_until = $1 + $6::interval,
+SET state = 'claimed', claim = m.claim + 1, claimed_by = $4, lease_until = $1::timestamptz + $6::interval,
     mail_date = CASE WHEN m.resent THEN m.mail_date ELSE $1 END
 FROM taken
 WHERE m.message_id = taken.message_id
@@ -202,7 +202,7 @@ async def put_off_waiting(tx: Tx, message_ids: Sequence[UUID], *, now: datetime,
         SET state = CASE WHEN judged.reason IS NULL THEN 'scheduled' WHEN m.resent THEN 'uncertain' ELSE 'suppressed' END,
             reason = CASE WHEN m.resent THEN m.reason ELSE judged.reason END,
             copy_waited = m.copy_waited + CASE WHEN $5 THEN $4::interval ELSE '0' END,
-            next_at = CASE WHEN judged.reason IS NULL THEN $2 + $4::interval ELSE m.next_at END,
+            next_at = CASE WHEN judged.reason IS NULL THEN $2::timestamptz + $4::interval ELSE m.next_at END,
             ended_at = CASE WHEN judged.reason IS NULL THEN NULL ELSE $2 END,
             lease_until = NULL, claimed_by = NULL
         FROM judged
@@ -314,7 +314,7 @@ async def settle_messages(tx: Tx, outcomes: Sequence[Outcome], *, now: datetime)
                                    OR (m.class = 'reminder'
                                        AND EXISTS (SELECT FROM offers AS f
                                                    WHERE f.offer_id = m.offer_id AND f.kind = ANY ($9::text[]))))
-                             THEN $7 + $10::interval END,
+                             THEN $7::timestamptz + $10::interval END,
             ended_at = CASE WHEN ours.state = 'scheduled' THEN NULL ELSE $7 END
         FROM ours
         WHERE m.message_id = ours.message_id
@@ -364,7 +364,7 @@ async def renew_leases(tx: Tx, *, process_id: UUID, now: datetime) -> int:
     status = await tx.execute(
         """
         UPDATE messages
-        SET lease_until = $2 + $3::interval
+        SET lease_until = $2::timestamptz + $3::interval
         WHERE state IN ('claimed', 'sending') AND claimed_by = $1 AND lease_until > $2
         """,
         process_id,

@@ -78,7 +78,7 @@ async def lose_sendings(tx: Tx, *, now: datetime) -> list[Fate]:
                                    OR (m.class = 'reminder'
                                        AND EXISTS (SELECT FROM offers AS f
                                                    WHERE f.offer_id = m.offer_id AND f.kind = ANY ($4::text[]))))
-                             THEN $1 + $5::interval END
+                             THEN $1::timestamptz + $5::interval END
         FROM lost
         WHERE m.message_id = lost.message_id
         RETURNING m.message_id, m.kind, m.class, m.booking_id, m.state, m.reason, m.due_at, m.attempts, m.resent,

@@ -29,9 +29,12 @@ def log_of(seed: int, length: int) -> list[Event]:
         if made_so_far and draw.random() < 0.45:
             offer, request, owner = draw.choice(made_so_far)
             fields: dict[str, Any] = {
-                "offer_id": offer_id(offer), "booking_id": booked(request), "actor": draw.choice([citizen(owner), staff()]),
+                "offer_id": offer_id(offer), "booking_id": booked(request),
+                "actor": draw.choice([citizen(owner), staff()]),
             }  # fmt: skip
-            model: type[Any] = draw.choice([CancelBooking, CancelBooking, ConfirmBooking, AcceptWaitlistOffer, RescheduleBooking])
+            model: type[Any] = draw.choice(
+                [CancelBooking, CancelBooking, ConfirmBooking, AcceptWaitlistOffer, RescheduleBooking]
+            )
             if model is RescheduleBooking and offer != "talk":
                 hour = draw.randrange(9, 14)
                 fields |= {"start": at(hour), "end": at(hour + 1)}

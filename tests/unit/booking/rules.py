@@ -107,7 +107,7 @@ def empty(of: Offer) -> Occupancy:
     for part in of.components:
         for resource in part.resources:
             occupancy.sessions[resource.resource_id] = Places(0)
-            occupancy.known[resource.resource_id] = [(NOW - 1000 * DAY, NOW + 2000 * DAY)]
+            occupancy.known[resource.resource_id] = [(NOW - 30 * DAY, NOW + 60 * DAY)]
     return occupancy
 
 

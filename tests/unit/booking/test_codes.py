@@ -9,7 +9,7 @@ from services.booking.domain import codes
 from services.booking.domain.requests import Command
 
 
-def test_reasons_are_the_contracts_in_the_same_order() -> None:
+def test_reasons__are_the_contracts_in_the_same_order() -> None:
     ours = [reason.value for reason in codes.Reason]
     assert ours == [reason.value for reason in vocabulary.Reason if reason is not vocabulary.Reason.UNKNOWN]
     assert sorted(codes.Reason, key=codes.RANK.__getitem__) == list(codes.Reason)
@@ -31,12 +31,12 @@ def test_word_lists_agree_with_the_contract(ours: type[StrEnum], theirs: type[St
     assert {word.value for word in ours} == {word.value for word in theirs} - only_theirs
 
 
-def test_kinds_of_the_contract_are_all_known_and_two_are_ours_alone() -> None:
+def test_kinds_of_the_contract__are_all_known_and_two_are_ours_alone() -> None:
     assert {kind.value for kind in codes.Kind} - {kind.value for kind in rules.ResourceKind} == {"allowance", "partner"}
     assert {kind.value for kind in rules.ResourceKind} <= {kind.value for kind in codes.Kind}
 
 
-def test_commands_are_the_contracts() -> None:
+def test_commands__are_the_contracts() -> None:
     assert {command.value for command in Command} == {model.__name__ for model in commands.COMMANDS}
 
 

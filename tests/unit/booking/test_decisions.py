@@ -112,7 +112,7 @@ def test_check_in_code__is_base32_of_the_first_forty_bits() -> None:
     assert check_in_code(KEY, named("b")) == base64.b32encode(first).decode().translate(digits)
 
 
-def test_the_next_request_finds_what_the_last_one_left() -> None:
+def test_next_request__finds_what_the_last_one_left() -> None:
     one = desk(offer(unit()))
     assert [said(decide(asked(name=name), one, NOW)) for name in ("b1", "b2")] == ["Confirmed", ["conflict"]]
     cancel = decide(about(Command.CANCEL, "b1"), one, NOW)

@@ -82,7 +82,7 @@ def test_grid(grid: int | None, start: str, end: str, expected: list[str]) -> No
     assert ask(offer(ROOM, grid_minutes=grid), wish(at(start), at(end))) == expected
 
 
-def test_grid_in_a_zone_with_a_half_hour_shift() -> None:
+def test_grid_in_a_zone_with_a_half_hour_shift__on_the_wall_clock() -> None:
     of = offer(ROOM, grid_minutes=60, zone_name="Australia/Lord_Howe")
     assert ask(of, wish(at("2027-10-03 03:00", "Australia/Lord_Howe"), duration=HOUR)) == []
     assert ask(of, wish(at("2027-10-03 03:00", "Australia/Lord_Howe") + 30 * MINUTE, duration=HOUR)) == ["off_grid"]
@@ -245,7 +245,7 @@ def test_local_times__are_resolved_in_the_offers_zone_or_refused(start: str, end
     assert ask(offer(ROOM), asked) == expected
 
 
-def test_local_times_in_a_zone_without_clock_changes() -> None:
+def test_local_times_in_a_zone_without_clock_changes__resolved() -> None:
     of = offer(ROOM, zone_name="Asia/Kolkata")
     answer = evaluate(of, wish(datetime.fromisoformat("2027-03-28T02:30:00"), duration=HOUR), empty(of), NOW)
     assert answer.start == at("2027-03-28 02:30", "Asia/Kolkata")

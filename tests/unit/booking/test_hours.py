@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.booking.domain.hours import Blackouts, LocalSpan, Opening
@@ -113,6 +113,7 @@ def test_spans__merged_and_cut_to_the_window() -> None:
 intervals = st.lists(st.tuples(st.integers(0, 1439), st.integers(1, 1440)).filter(lambda span: span[0] < span[1]), max_size=3)
 
 
+@settings(deadline=None)
 @given(
     weekly=st.lists(intervals, min_size=7, max_size=7),
     first=st.sampled_from([date(2027, 3, 26), date(2027, 10, 29), date(2027, 6, 1)]),

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.booking.domain.codes import Reason
@@ -19,6 +19,7 @@ def t(minute: int) -> datetime:
     return NOW + minute * MINUTE
 
 
+@settings(deadline=None)
 @given(
     claims=claims,
     gone=st.sets(st.integers(0, 24)),
@@ -45,6 +46,7 @@ def test_track_clash_agrees_with_a_list(
     assert track.clash(t(low - before), t(low + length + after), t(low), t(low + length)) == expected
 
 
+@settings(deadline=None)
 @given(claims=claims, gone=st.sets(st.integers(0, 24)), low=minutes, length=lengths)
 def test_profile_peak_is_the_maximum_at_every_edge(
     claims: list[tuple[int, int, int, int, int]], gone: set[int], low: int, length: int

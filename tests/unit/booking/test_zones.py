@@ -88,6 +88,6 @@ def test_zone_of_an_unknown_name__lookup_error(name: str) -> None:
         zone(name)
 
 
-def test_zone_comes_from_the_pinned_package_and_knows_its_name() -> None:
+def test_zone__comes_from_the_pinned_package_and_knows_its_name() -> None:
     assert zone("America/Argentina/Buenos_Aires").key == "America/Argentina/Buenos_Aires"
     assert zone("Etc/GMT+1").key == "Etc/GMT+1"

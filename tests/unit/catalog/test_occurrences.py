@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from uuid import UUID, uuid5
 
 import pytest
+from hypothesis import given, settings, strategies
 
 from services.catalog.domain.entities import Occurrence, Override, Schedule
 from services.catalog.domain.occurrences import Calendar, any_ahead, occurrence_key, reconcile
@@ -125,3 +126,28 @@ def test_any_ahead__counts_dates_that_take_place(status: str, ahead: bool) -> No
     made = planned(schedule(rrule=None)).occurrences
     assert any_ahead([replace(made[0], status=status)], now=NOW) is ahead  # type: ignore[arg-type]
     assert any_ahead(made, now=made[0].end) is False, "at its end a date is over"
+
+
+PICKED = strategies.sets(strategies.integers(0, 20), max_size=6)
+
+
+@settings(deadline=None, max_examples=50)
+@given(excluded=PICKED, moved=PICKED, called_off=PICKED, seen=PICKED, days_later=strategies.integers(0, 60))
+def test_any_edit__loses_no_date_that_somebody_saw(
+    excluded: set[int], moved: set[int], called_off: set[int], seen: set[int], days_later: int
+) -> None:
+    first = planned(schedule()).occurrences
+    known = tuple(replace(each, public=n in seen) for n, each in enumerate(first))
+    overrides = [Override(first[n].rule_start, first[n].rule_start + timedelta(hours=1)) for n in moved - called_off]
+    overrides += [Override(first[n].rule_start, cancelled=True) for n in called_off]
+    edited = schedule(exdates=tuple(first[n].rule_start for n in excluded), overrides=tuple(overrides))
+    now = NOW + timedelta(days=days_later)
+    calendar = planned(edited, known=known, now=now)
+    ids = [each.occurrence_id for each in calendar.occurrences]
+    assert len(ids) == len(set(ids))
+    assert not set(ids) & set(calendar.removed)
+    for each in known:
+        if each.public and each.end > now:
+            assert each.occurrence_id in ids
+    again = planned(edited, known=calendar.occurrences, now=now)
+    assert again.occurrences == calendar.occurrences, "a second look finds nothing to do"

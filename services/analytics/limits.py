@@ -1,0 +1,47 @@
+"""Every bound of analytics, with its unit and its reason."""
+
+from datetime import timedelta
+
+# Ingestion
+EVENTS_PER_POLL_MAX = 2_000  # beyond, throughput is flat and one bad record costs more (analytics.md §2)
+OFFERS_PER_POLL_MAX = 100  # a state has up to 240 KiB
+LOG_AHEAD_MAX = timedelta(minutes=5)  # a `ce_time` further ahead is a wrong clock, not a fact
+RETENTION = timedelta(days=427)  # 14 months, as long as the topics are kept
+SPAN_DAYS_MAX = 400  # of one booking: the contract's longest is 366 days; a longer one would mark days without end
+KEYS_AHEAD = timedelta(days=730)  # the furthest horizon of an offer: a booking's start decides whose year's key it needs
+START_AHEAD_MAX = timedelta(days=3_653)  # staff may book beyond every horizon, but not a decade
+# Only a replay can bring a first version late, and it comes alone; so in large polls these need no look at other versions.
+LATE_VERSIONS_POLL_MAX = 50
+VISITORS_CACHED_MAX = 100_000  # pseudonyms kept, some 150 bytes each
+INSTANTS_CACHED_MAX = 65_536  # booked times recur: two years of a 15-minute grid
+TEXTS_CACHED_MAX = 16_384  # ids and words made ready for COPY
+KEY_FILE_BYTES_MAX = 64 * 1024
+KEY_BYTES_MIN = 32  # of a year's key: as long as the digest
+
+# Calendar
+CALENDAR_DAYS = 427  # derived either side of today: 14 months back, and as far ahead
+CALENDAR_DAYS_AHEAD_MIN = 400  # extended once less than this is left, so about once a month
+RESOURCES_PER_TURN_MAX = 100  # marks taken by one turn: some 15 ms each
+
+# Recomputation
+DAYS_PER_TURN_MAX = 200  # marks taken by one turn (analytics.md §5)
+DAYS_PER_CHUNK = 183  # of a rebuild, by one transaction: half a year, as each chunk reads the table once
+PERIODS_PER_TURN_MAX = 50
+TURNS_MAX = 50  # of one run of a loop, then it lets the others have their turn
+RECOMPUTE_MEMORY = "256MB"  # work_mem of a turn: a statement's fold sorts in memory
+RECOMPUTE_SECONDS_MAX = 60.0  # of one statement, and of waiting for another worker
+REBUILD_WORKERS = 2  # connections that recompute side by side
+RECOMPUTE_SECONDS = 0.25  # with the ingestion before it, a fact is visible within 2 s
+PERIODS_SECONDS = 10.0
+HORIZON_SECONDS = 3_600.0
+MEASURE_SECONDS = 5.0
+AUDIT_SECONDS = 600.0  # one past day each time, so the whole retention in three days
+
+# Answers
+FIGURE_ROWS_MAX = 10_000
+FIGURE_PERIODS_MAX = 400
+QUARANTINE_PAGE_MAX = 200
+RECONCILE_DAYS_MAX = 400
+ANSWER_SECONDS_MAX = 10.0  # of a service asked for totals
+TOTALS_MAX = 100_000  # resources in such an answer
+DIFFERENCES_SHOWN_MAX = 1_000

@@ -1,0 +1,1 @@
+"""The catalogue by its HTTP and its commands: real database, messages read from the outbox."""

@@ -1,0 +1,1 @@
+"""Notify through its messages and HTTP, on a real database."""
