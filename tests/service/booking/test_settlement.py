@@ -10,10 +10,10 @@ import pytest
 
 from hubkit import db
 from services.booking.domain.occupancy import Occupancy, Places
-from services.booking.handlers import requests, settlement, writing
+from services.booking.handlers import settlement, writing
 from services.booking.handlers.house import House
 from services.booking.handlers.reading import read_occupancy
-from services.booking.handlers.subjects import Asking, Subjects
+from services.booking.handlers.subjects import Asking, Subjects, find_subjects
 from tests.service.booking.hub import Hub, at, booked, cancel, command, named, one, published, room, wish
 
 SESSION = {
@@ -152,10 +152,10 @@ async def test_plan__a_booking_that_holds_more_than_was_planned_is_planned_again
     await hub.publish(published("hall", **one("unit", room())))
     await hub.ask(command(wish("hall", at(9)), "r1"))
 
-    real = requests.find_subjects
-
     async def nothing(house: House, conn: Any, asking: Asking, now: datetime) -> Subjects:
-        return await real(house, conn, asking, now) if asking.resource_ids else Subjects()
+        if asking.resource_ids:
+            return await find_subjects(house, conn, asking, now)
+        return Subjects(offers=await house.shelf.take(conn, {offer_id("hall")}))
 
     monkeypatch.setattr("services.booking.handlers.requests.find_subjects", nothing)
     [answer] = await hub.ask(command(cancel("hall", booked("r1")), "c1"))
