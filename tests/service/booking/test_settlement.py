@@ -14,7 +14,7 @@ from services.booking.handlers import settlement, writing
 from services.booking.handlers.house import House
 from services.booking.handlers.reading import read_occupancy
 from services.booking.handlers.subjects import Asking, Subjects, find_subjects
-from tests.service.booking.hub import Hub, at, booked, cancel, command, named, one, published, room, wish
+from tests.service.booking.hub import Hub, at, booked, cancel, command, named, offer_id, one, published, room, wish
 
 SESSION = {
     "resource_id": "course", "kind": "session", "revision": 1, "capacity": 2,
