@@ -46,8 +46,8 @@ def build(settings: BookingSettings) -> App:
         service_token=settings.service_token,
         consumers=[feed.consumer for feed in feeds],
     )
-    web.include_router(http.routes(house, pool))
-    return App(SERVICE, settings, pool, bus, broker, feeds, worker.loops(pool, metrics), web, health, metrics)
+    web.include_router(http.routes(house, pool, settings.service_token))
+    return App(SERVICE, settings, pool, bus, broker, feeds, worker.loops(house, pool), web, health, metrics)
 
 
 async def verify(settings: BookingSettings) -> dict[str, int]:

@@ -31,3 +31,33 @@ INVARIANT_SECONDS = 60.0  # booking.md §13
 ASKED_LIST_MAX = 50  # needs, groups, choices, options
 MINUTES_MAX = 366 * 24 * 60
 QUANTITY_MAX = 500
+
+# Tables
+SPAN_DAYS_MAX = 366  # the longest booking that the contract can state (booking.md §2): how far back a day looks for its own
+
+# Claims
+HOLDS_OF_PERSON_MAX = 3  # open at a time (booking.md §9)
+HOLDS_OF_PARTNER_MAX = 20  # of one partner hub (booking.md §11)
+HOLD_OF_PARTNER_MAX = timedelta(minutes=30)  # a partner's visitor needs two round trips
+COMPETING_MAX = 20  # requests that wait for approval of one span
+QUEUE_READ_MAX = 20  # waiting entries looked at beyond one for each thing that is freed
+ALTERNATIVES_MAX = 3  # spans offered to a displaced booking
+DISPLACED_SEARCHED_MAX = 200  # displaced bookings of one poll that get alternatives; a search takes some ms
+DUE_MAX = 500  # bookings that one run of the timer changes
+WAITING_READ_MAX = 2_000  # entries of all queues that one poll touches: four full ones
+TIMER_TRIES_MAX = 3  # of one run, when rows turn out to be needed that were not locked; then the next run
+TIMER_SECONDS = 1.0  # booking.md §9
+TIMER_RUNS_MAX = 20  # in a row after an outage, before the loop rests a second
+LIST_MAX = 2_000  # bookings in one list: a full day of a large hub
+
+# Forgetting (booking.md §13)
+REFUSALS_DAYS = 90
+FORGOTTEN_DAYS = 3 * 365
+FORGET_MAX = 500  # rows of one transaction; the loop comes again
+FORGET_RUNS_MAX = 100
+FORGET_SECONDS = 3600.0
+
+# Hints
+HINT_OFFERS_MAX = 50  # offers whose rules changed that one run describes anew; the next run goes on
+HINT_OVERLAP_SECONDS = 5.0  # a decision is committed at the latest so long after its clock was read
+HINT_SECONDS = 1.0  # at most one hint per offer and second

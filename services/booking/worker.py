@@ -10,9 +10,17 @@ from hubkit.db import Pool, reading
 from hubkit.messaging import Subscription
 from hubkit.telemetry import Metrics
 from services.booking.domain.zones import DAY
-from services.booking.handlers import offers, requests
+from services.booking.handlers import hints, offers, requests, retention, timers
 from services.booking.handlers.house import House
-from services.booking.limits import INVARIANT_SECONDS, REQUESTS_PER_POLL_MAX
+from services.booking.limits import (
+    DUE_MAX,
+    FORGET_SECONDS,
+    HINT_SECONDS,
+    INVARIANT_SECONDS,
+    REQUESTS_PER_POLL_MAX,
+    TIMER_RUNS_MAX,
+    TIMER_SECONDS,
+)
 from services.booking.store import invariants
 
 
@@ -36,9 +44,31 @@ def subscriptions(house: House) -> tuple[Subscription[Any], ...]:
     )
 
 
-def loops(pool: Pool, metrics: Metrics) -> tuple[Loop, ...]:
-    """Timed work; each process measures for itself, nothing is written, so no lease is needed."""
-    return (Loop("invariants", INVARIANT_SECONDS, partial(check_invariants, pool, metrics)),)
+def loops(house: House, pool: Pool) -> tuple[Loop, ...]:
+    """Timed work. What writes holds a lease in the database; invariants are counted by each process for itself."""
+    return (
+        Loop("timer", TIMER_SECONDS, partial(pass_time, house, pool)),
+        Loop("hints", HINT_SECONDS, partial(tell_availability, house, pool)),
+        Loop("forget", FORGET_SECONDS, partial(forget, house, pool)),
+        Loop("invariants", INVARIANT_SECONDS, partial(check_invariants, pool, house.metrics)),
+    )
+
+
+async def pass_time(house: House, pool: Pool) -> None:
+    """Run after run while there is more due than one takes."""
+    for _ in range(TIMER_RUNS_MAX):
+        if await timers.pass_time(house, pool) < DUE_MAX:
+            return
+
+
+async def tell_availability(house: House, pool: Pool) -> None:
+    """Hints of what became free or full."""
+    await hints.tell_availability(house, pool)
+
+
+async def forget(house: House, pool: Pool) -> None:
+    """Each hour; rows that another process has in hand are passed over."""
+    await retention.forget(house, pool)
 
 
 async def check_invariants(pool: Pool, metrics: Metrics) -> None:

@@ -4,12 +4,17 @@
 | --- | --- |
 | `codes` | the closed word lists: reasons in their order, states, kinds, roles |
 | `zones`, `hours` | local times and instants; opening hours and blackouts |
-| `offers` | an offer with its components, resources and rules |
+| `offers`, `copies` | an offer with its components, resources and rules; what is kept of the catalogue |
 | `claims` | who wants what, and what was given: wish, placement, reasons, booking |
-| `occupancy` | what is taken, in memory |
-| `quotas` | limits per person |
-| `served` | what this release decides and what it refuses |
+| `occupancy`, `quotas` | what is taken, in memory; limits per person and group |
 | `evaluation` | `evaluate`, the one rule function |
 | `availability` | later starts, free starts, free spans |
-| `requests`, `decisions` | commands and outcomes; `decide` on the state of one poll |
+| `requests` | commands and outcomes |
+| `transitions` | the table of states: what may follow on what, and by what |
+| `desk` | the state of one poll, and what every change of it has in common |
+| `promotion` | time that runs out, and who gets what is freed |
+| `claiming`, `commands`, `series` | wishes; commands about a booking; repeated wishes |
+| `closures` | what a change of the catalogue does to what stands |
+| `decisions` | `decide`, one request after the other |
+| `senders` | which source may speak for whom |
 """

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from services.booking.domain.claims import Placement, Reasons, Wish
-from services.booking.domain.codes import TAKEN, Kind, Reason
+from services.booking.domain.codes import EXCLUSIVE, TAKEN, Kind, Reason
 from services.booking.domain.evaluation import evaluate, on_grid, taken_by_others, taken_parts
 from services.booking.domain.hours import Span, local_date
 from services.booking.domain.occupancy import Occupancy
@@ -166,7 +166,8 @@ def _room_for(offer: Offer, wish: Wish, start: datetime, end: datetime, occupanc
             if named is not None and resource.resource_id != named:
                 continue
             setup, teardown = part.buffers(resource)
-            if taken_by_others(resource, count, (start - setup, end + teardown), (start, end), occupancy, {}) is None:
+            occupied = (start - setup, end + teardown)
+            if taken_by_others(offer, resource, wish, count, occupied, (start, end), occupancy, {}) is None:
                 break
         else:
             return False
@@ -195,7 +196,7 @@ def _edges(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: O
         yield from (end for _, end in resource.blackouts.spans)
         if resource.opening is not None:
             yield from (start for start, _ in resource.opening.spans(low, high))
-        if resource.kind is Kind.UNIT and resource.resource_id in occupancy.units:
+        if resource.kind in EXCLUSIVE and resource.resource_id in occupancy.units:
             track = occupancy.units[resource.resource_id]
             yield from (end + setup for _, end in track.occupied(low - setup, high + teardown))
         elif resource.kind is Kind.POOL and resource.resource_id in occupancy.pools:
@@ -247,7 +248,7 @@ def _spans(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: O
     for part, resource in _choices(offer, wish):
         count = wish.count(part.component_id)
         needs = wish.needs & part.features
-        small = resource.kind is Kind.UNIT and resource.capacity is not None and count > resource.capacity
+        small = resource.kind in EXCLUSIVE and resource.capacity is not None and count > resource.capacity
         if low >= high or small or not needs <= resource.features:
             continue
         free_spans: list[Span] = [(low, high)]
@@ -265,7 +266,7 @@ def _taken(
 ) -> Iterator[Span]:
     """The spans that no booked span may touch, because the buffers around it would meet what is occupied."""
     setup, teardown = part.buffers(resource)
-    if resource.kind is Kind.UNIT and resource.resource_id in occupancy.units:
+    if resource.kind in EXCLUSIVE and resource.resource_id in occupancy.units:
         for start, end in occupancy.units[resource.resource_id].occupied(low - setup, high + teardown):
             yield start - teardown, end + setup
     elif resource.kind is Kind.POOL:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from services.booking.domain.codes import RANK, Reason, Role, State
+from services.booking.domain.codes import BLOCKING, RANK, Reason, Role, State
 
 
 class ClaimantKind(StrEnum):
@@ -52,8 +52,10 @@ class Wish(NamedTuple):
     """What is asked for. Times are instants or local times without offset; a wish for a session has none.
 
     `groups` None: it is not known who asks, so groups are not looked at. `person_id`: whose limits count, None = nobody's.
-    `unserved` is true for a wish that this release does not decide (`served.py`). `undecided`: a question, which may leave open
-    what a request has to name, or name what a request may not.
+    `undecided`: a question, which may leave open what a request has to name, or name what a request may not. `overbook`:
+    staff pass what may be passed (booking.md §9). `settled`: a claim that was accepted before is looked at again; sale, lead,
+    horizon, grid and length were judged then. `queued`: it waits already, so neither the queue nor what is kept from newcomers
+    is in its way.
     """
 
     start: datetime | None
@@ -67,8 +69,10 @@ class Wish(NamedTuple):
     groups: frozenset[str] | None = None
     person_id: UUID | None = None
     offer_revision: int | None = None
-    unserved: bool = False
     undecided: bool = False
+    overbook: bool = False
+    settled: bool = False
+    queued: bool = False
 
     def count(self, component_id: str) -> int:
         """Places, pool units or people wanted of one component."""
@@ -133,7 +137,12 @@ def reasons(
 
 
 class Booking(NamedTuple):
-    """A claim that stands or stood. A change makes a new one with the next version."""
+    """A claim that stands or stood. A change makes a new one with the next version.
+
+    `due_at` is when time alone changes it: the end of a hold, a decision, a wait, an offer, a re-booking, or of the booking.
+    `wish` is kept while something is still to be decided on it; `waits_for` are the resources one of which has to become free.
+    `groups` are those under whose contingents it counts.
+    """
 
     booking_id: UUID
     offer_id: str
@@ -148,3 +157,22 @@ class Booking(NamedTuple):
     needs: frozenset[str]
     check_in_code: str | None
     parts: tuple[Part, ...]
+    groups: frozenset[str] = frozenset()
+    due_at: datetime | None = None
+    wish: Wish | None = None
+    competing: bool = False
+    queue_no: int | None = None
+    waits_for: frozenset[str] = frozenset()
+    series_id: UUID | None = None
+    occurrence_no: int | None = None
+    hold_expires_at: datetime | None = None
+    offer_expires_at: datetime | None = None
+    overbook_reason: str | None = None
+    free_to_cancel: bool = False
+    given_back_at: datetime | None = None
+    anonymised: bool = False
+
+    @property
+    def blocking(self) -> bool:
+        """Whether others find its resources taken."""
+        return self.state in BLOCKING and not self.competing

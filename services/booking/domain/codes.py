@@ -83,6 +83,11 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
+# One claim at a time: guarded by the exclusion constraint.
+EXCLUSIVE = frozenset({Kind.UNIT, Kind.ADVISER})
+BOOKED_KINDS = EXCLUSIVE | {Kind.POOL, Kind.SESSION}
+
+
 class Choose(StrEnum):
     """How one of a component's resources is picked."""
 
@@ -131,3 +136,19 @@ class Lead(StrEnum):
     MINUTES = "minutes"
     DAYS = "days"
     WORKING_DAYS = "working_days"
+
+
+class Queue(StrEnum):
+    """Who is next where something is full: nobody waits, the first in the queue, the first that fits."""
+
+    OFF = "off"
+    STRICT = "strict"
+    FIT = "fit"
+
+
+class Every(StrEnum):
+    """Step of a series; `month` is the same ordinal weekday."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"

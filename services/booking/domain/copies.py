@@ -47,8 +47,12 @@ class ResourceCopy:
     unit_no: int | None = None
     pool_no: int | None = None
     used: int = 0
+    occupies: Sequence[str] = ()
 
 
-def allowance(key: str, person_id: object) -> str:
-    """The id of the row that is locked when a person takes something under a limit key; no catalogue id has a `/`."""
-    return f"allowance/{key}/{person_id}"
+ALLOWANCE = "allowance/"  # no catalogue id has a `/`
+
+
+def allowance(key: str, who: object) -> str:
+    """The id of the row that is locked when a person, group or partner hub takes something under a limit key."""
+    return f"{ALLOWANCE}{key}/{who}"

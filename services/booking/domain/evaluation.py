@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 
 from services.booking.domain import quotas
 from services.booking.domain.claims import Part, Placement, Reasons, Why, Wish, reasons
-from services.booking.domain.codes import Choose, Kind, Reason
+from services.booking.domain.codes import EXCLUSIVE, Choose, Kind, Queue, Reason
+from services.booking.domain.hours import local_date
 from services.booking.domain.occupancy import Occupancy
 from services.booking.domain.offers import Component, Offer, Resource, reach
-from services.booking.domain.served import counts_unserved_group
-from services.booking.domain.zones import MINUTE, resolve
+from services.booking.domain.zones import DAY, MINUTE, midnight, resolve
+from services.booking.limits import LONGEST_BOOKING
 
 
 def evaluate(offer: Offer, wish: Wish, occupancy: Occupancy, now: datetime) -> Placement | Reasons:
@@ -96,7 +97,7 @@ def spans(offer: Offer, wish: Wish) -> list[tuple[datetime, datetime]]:
     session = offer.session
     if session is None:
         start, end = span_of(offer, wish)
-        if isinstance(start, Reason) or isinstance(end, Reason) or not timedelta() < end - start <= offer.longest:
+        if isinstance(start, Reason) or isinstance(end, Reason) or not timedelta() < end - start <= _longest(offer, wish):
             return []
         return [(start, end)]
     return [
@@ -104,6 +105,11 @@ def spans(offer: Offer, wish: Wish) -> list[tuple[datetime, datetime]]:
         for candidate in _candidates(session, wish)
         if candidate.start is not None and candidate.end is not None
     ]
+
+
+def _longest(offer: Offer, wish: Wish) -> timedelta:
+    """How long a claim may be that is looked at at all; staff may pass the offer's own bound."""
+    return LONGEST_BOOKING if wish.overbook or wish.settled else offer.longest
 
 
 def windows(offer: Offer, wish: Wish, *, ahead: timedelta = timedelta()) -> Iterator[tuple[Resource, datetime, datetime]]:
@@ -120,7 +126,11 @@ def windows(offer: Offer, wish: Wish, *, ahead: timedelta = timedelta()) -> Iter
         for resource in _candidates(part, wish):
             setup, teardown = part.buffers(resource)
             for start, end in booked:
-                yield resource, start - setup, end + teardown + ahead
+                low, high = start - setup, end + teardown + ahead
+                if part.kind is Kind.ADVISER and len(part.resources) > 1:  # the least booked of that day is chosen
+                    low = min(low, midnight(local_date(start, offer.where), offer.where))
+                    high = max(high, midnight(local_date(start + ahead, offer.where) + DAY, offer.where))
+                yield resource, low, high
 
 
 def candidates(offer: Offer, wish: Wish) -> Iterator[Resource]:
@@ -144,15 +154,13 @@ def _of_the_offer(offer: Offer, wish: Wish, parts: Sequence[Component], now: dat
         if not _candidates(part, wish):
             code = Reason.UNKNOWN_OFFER if wish.choice(part.component_id) is not None else Reason.NOT_BOOKABLE
             found.append(Why(code, part.component_id))
-        if wish.count(part.component_id) > offer.quantity_most:
+        if wish.count(part.component_id) > offer.quantity_most and not wish.overbook:
             found.append(Why(Reason.PERSON_LIMIT, part.component_id))
     if (
         not offer.published
-        or wish.unserved
         or (offer.bookable_from is not None and now < offer.bookable_from)
         or (offer.bookable_until is not None and now >= offer.bookable_until)
-        or counts_unserved_group(offer, wish)
-    ):
+    ) and not wish.settled:
         found.append(Why(Reason.NOT_BOOKABLE))
     if wish.offer_revision is not None and wish.offer_revision != offer.revision:
         found.append(Why(Reason.REVISION_OUTDATED))
@@ -195,7 +203,7 @@ def _place(
     """Judge one span; `found` are the reasons already known, and it becomes the list of all."""
     start, end = span
     local = start.astimezone(offer.where)
-    _judge_time(offer, local, start, end, now, found, fixed=session is not None)
+    _judge_time(offer, wish, local, (start, end), now, found, fixed=session is not None)
     if start >= end:
         return reasons(found, start=start, end=end)
     _judge_names(parts, wish, found)
@@ -203,38 +211,47 @@ def _place(
     # Who has fewer candidates chooses first, lest a part that could have any takes the only one of another.
     for part in _fewest_candidates_first(parts, wish):
         among = (session,) if session is not None and part.kind is Kind.SESSION else _candidates(part, wish)
-        given = _pick(part, among, wish, start, end, local, occupancy, placed)
+        if part.kind is Kind.ADVISER and len(among) > 1:
+            among = _least_booked_first(offer, among, start, occupancy)
+        given = _pick(offer, part, among, wish, (start, end), local, occupancy, placed)
         if isinstance(given, Part):
             placed[part.component_id] = given
         else:
             found += [Why(code, part.component_id) for code in given]
-    if offer.limits and not quotas.passes(offer, wish, start, end, occupancy, now):
-        found.append(Why(Reason.PERSON_LIMIT))
+    if offer.limits and not wish.overbook:
+        found += [Why(code) for code in quotas.broken(offer, wish, start, end, occupancy, now)]
     if found:
         return reasons(found, start=start, end=end)
     return Placement(start, end, tuple(placed[part.component_id] for part in parts))
 
 
 def _judge_time(
-    offer: Offer, local: datetime, start: datetime, end: datetime, now: datetime, found: list[Why], *, fixed: bool
-) -> None:
+    offer: Offer, wish: Wish, local: datetime, span: tuple[datetime, datetime], now: datetime, found: list[Why], *,
+    fixed: bool,
+) -> None:  # fmt: skip
     """Length, grid, lead, horizon, blackouts and hours of the offer; of a session's fixed span staff answer for the rest."""
+    start, end = span
+    judged = not wish.settled and not wish.overbook
     if not fixed:
         length = end - start
-        if length < offer.shortest or length <= timedelta():
+        if length <= timedelta() or (judged and length < offer.shortest):
             found.append(Why(Reason.TOO_SHORT))
-        if length > offer.longest or (offer.lengths is not None and length not in offer.lengths):
+        if judged and (length > offer.longest or (offer.lengths is not None and length not in offer.lengths)):
             found.append(Why(Reason.TOO_LONG))
-        if offer.grid is not None and not (on_grid(local, offer.grid) and on_grid(end.astimezone(offer.where), offer.grid)):
+        on = offer.grid is None or (on_grid(local, offer.grid) and on_grid(end.astimezone(offer.where), offer.grid))
+        if judged and not on:
             found.append(Why(Reason.OFF_GRID))
-    earliest, too_far = reach(offer, now)
-    if start < earliest:
+    if judged:
+        earliest, too_far = reach(offer, now)
+        if start < earliest:
+            found.append(Why(Reason.TOO_SOON))
+        if start >= too_far:
+            found.append(Why(Reason.TOO_FAR_AHEAD))
+    elif wish.overbook and start < now:
         found.append(Why(Reason.TOO_SOON))
-    if start >= too_far:
-        found.append(Why(Reason.TOO_FAR_AHEAD))
     if offer.blackouts.touch(start, end):
         found.append(Why(Reason.BLACKOUT))
-    if not fixed and offer.opening is not None and not offer.opening.covers(start, end, local.date()):
+    if not fixed and not wish.overbook and offer.opening is not None and not offer.opening.covers(start, end, local.date()):
         found.append(Why(Reason.OUTSIDE_OPENING_HOURS))
 
 
@@ -252,15 +269,25 @@ def _judge_names(parts: Sequence[Component], wish: Wish, found: list[Why]) -> No
     named: set[str] = set()
     for part in parts:
         choice = wish.choice(part.component_id)
-        if choice is None or part.kind is not Kind.UNIT:
+        if choice is None or part.kind not in EXCLUSIVE:
             continue
         if choice in named:
             found.append(Why(Reason.SAME_UNIT_TWICE, part.component_id))
         named.add(choice)
 
 
+def _least_booked_first(
+    offer: Offer, among: Sequence[Resource], start: datetime, occupancy: Occupancy
+) -> Sequence[Resource]:  # fmt: skip
+    """Advisers by what they have booked that local day, then in list order."""
+    day = local_date(start, offer.where)
+    low, high = midnight(day, offer.where), midnight(day + DAY, offer.where)
+    tracks = occupancy.units
+    return sorted(among, key=lambda r: tracks[r.resource_id].booked(low, high) if r.resource_id in tracks else timedelta())
+
+
 def _pick(
-    part: Component, among: Sequence[Resource], wish: Wish, start: datetime, end: datetime, local: datetime,
+    offer: Offer, part: Component, among: Sequence[Resource], wish: Wish, booked: tuple[datetime, datetime], local: datetime,
     occupancy: Occupancy, placed: dict[str, Part],
 ) -> Part | list[Reason]:  # fmt: skip
     """The first of the candidates that can be had, else why none can.
@@ -272,62 +299,75 @@ def _pick(
     faults: list[Reason] = []
     taken: list[Reason] = []
     for resource in among:
-        fault = _fault(part, resource, needs, count, start, end, local)
+        fault = _fault(part, resource, needs, count, booked, local, overbook=wish.overbook)
         if fault:
             faults += fault
             continue
-        setup, teardown = part.buffers(resource)
-        low, high = start - setup, end + teardown
-        reason = taken_by_others(resource, count, (low, high), (start, end), occupancy, placed)
+        low, high = _occupied_span(part, resource, booked)
+        reason = taken_by_others(offer, resource, wish, count, (low, high), booked, occupancy, placed)
+        if reason is Reason.BUFFER and wish.overbook and resource.resource_id in occupancy.units:
+            shorter = occupancy.units[resource.resource_id].shorten(low, high, *booked)
+            reason, (low, high) = (reason, (low, high)) if shorter is None else (None, shorter)
         if reason is None:
             return Part(part.component_id, resource.resource_id, resource.unit_no, resource.pool_no, count, low, high)
         taken.append(reason)
     if taken:
         return [taken[0] if len(taken) == 1 else Reason.CAPACITY_FULL]
     for resource in among:
-        setup, teardown = part.buffers(resource)
-        reason = taken_by_others(resource, count, (start - setup, end + teardown), (start, end), occupancy, placed)
+        occupied = _occupied_span(part, resource, booked)
+        reason = taken_by_others(offer, resource, wish, count, occupied, booked, occupancy, placed)
         if reason is None:
             return faults
         taken.append(reason)
     return faults + ([taken[0] if len(taken) == 1 else Reason.CAPACITY_FULL] if taken else [])
 
 
+def _occupied_span(part: Component, resource: Resource, booked: tuple[datetime, datetime]) -> tuple[datetime, datetime]:
+    """The booked span with its buffers."""
+    setup, teardown = part.buffers(resource)
+    return booked[0] - setup, booked[1] + teardown
+
+
 def _fault(
-    part: Component, resource: Resource, needs: frozenset[str], count: int, start: datetime, end: datetime,
-    local: datetime,
+    part: Component, resource: Resource, needs: frozenset[str], count: int, booked: tuple[datetime, datetime],
+    local: datetime, *, overbook: bool,
 ) -> list[Reason]:  # fmt: skip
     """What rules this resource out whoever else is there."""
     fault: list[Reason] = []
-    if resource.blackouts.touch(start, end):
+    if resource.blackouts.touch(*booked):
         fault.append(Reason.BLACKOUT)
-    if part.kind is not Kind.SESSION and resource.opening is not None and not resource.opening.covers(start, end, local.date()):
+    hours = None if overbook or part.kind is Kind.SESSION else resource.opening
+    if hours is not None and not hours.covers(*booked, local.date()):
         fault.append(Reason.OUTSIDE_OPENING_HOURS)
     if needs and not needs <= resource.features:
         fault.append(Reason.NEEDS_UNMET)
-    if part.kind is Kind.UNIT and resource.capacity is not None and count > resource.capacity:
+    if part.kind in EXCLUSIVE and resource.capacity is not None and count > resource.capacity:
         fault.append(Reason.CAPACITY_FULL)
     return fault
 
 
 def taken_by_others(
-    resource: Resource, count: int, occupied: tuple[datetime, datetime], booked: tuple[datetime, datetime],
-    occupancy: Occupancy, placed: dict[str, Part],
+    offer: Offer, resource: Resource, wish: Wish, count: int, occupied: tuple[datetime, datetime],
+    booked: tuple[datetime, datetime], occupancy: Occupancy, placed: dict[str, Part],
 ) -> Reason | None:  # fmt: skip
     """Why others, or the other components of this wish, leave no room; None if there is room."""
     name = resource.resource_id
     mine = [part for part in placed.values() if part.resource_id == name] if placed else ()
-    if resource.kind is Kind.UNIT:
+    if resource.kind in EXCLUSIVE:
         if mine:
             return Reason.CONFLICT
         track = occupancy.units.get(name)
-        return None if track is None else track.clash(*occupied, *booked)
+        return None if track is None else track.clash(*occupied, *booked, queued=wish.queued)
+    if wish.overbook:
+        return None
     wanted = count + sum(part.quantity for part in mine)
     if resource.kind is Kind.POOL:
-        pool = occupancy.pools.get(name)
-        taken = 0 if pool is None else pool.peak(*occupied)
+        taken = occupancy.peak(name, *occupied, queued=wish.queued)
     else:
-        taken = occupancy.sessions[name].taken
+        places = occupancy.sessions[name]
+        if places.queued and not wish.queued and offer.waitlist.mode is Queue.STRICT:
+            return Reason.CAPACITY_FULL
+        taken = places.used if wish.queued else places.taken
     return Reason.CAPACITY_FULL if taken + wanted > (resource.capacity or 0) else None
 
 

@@ -12,11 +12,11 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.booking.domain.claims import Part
-from services.booking.domain.codes import Kind, Reason, State
+from services.booking.domain.codes import EXCLUSIVE, Kind, Reason, State
 from services.booking.domain.hours import Span
 
-# occupied start, occupied end, booked start, booked end, booking id
-Taken = tuple[datetime, datetime, datetime, datetime, UUID]
+# occupied start, occupied end, booked start, booked end, booking id, kept from newcomers only
+Taken = tuple[datetime, datetime, datetime, datetime, UUID, bool]
 
 
 class Track:
@@ -37,10 +37,12 @@ class Track:
         """Forget the spans of one booking."""
         self._taken = [taken for taken in self._taken if taken[4] != booking_id]
 
-    def clash(self, low: datetime, high: datetime, start: datetime, end: datetime) -> Reason | None:
+    def clash(self, low: datetime, high: datetime, start: datetime, end: datetime, *, queued: bool = False) -> Reason | None:
         """Why a claim that occupies `[low, high)` and books `[start, end)` does not fit; None if it does."""
         found: Reason | None = None
         for taken in self._near(low, high):
+            if queued and taken[5]:
+                continue
             if taken[2] < end and taken[3] > start:
                 return Reason.CONFLICT
             found = Reason.BUFFER
@@ -49,6 +51,29 @@ class Track:
     def occupied(self, low: datetime, high: datetime) -> Iterator[Span]:
         """The occupied spans that meet `[low, high)`, latest first."""
         return ((taken[0], taken[1]) for taken in self._near(low, high))
+
+    def shorten(self, low: datetime, high: datetime, start: datetime, end: datetime) -> Span | None:
+        """The part of `[low, high)` around the booked `[start, end)` that meets nobody; None if even that meets somebody."""
+        for taken in self._near(low, high):
+            if taken[0] < end and taken[1] > start:
+                return None
+            if taken[1] <= start:
+                low = max(low, taken[1])
+            else:
+                high = min(high, taken[0])
+        return low, high
+
+    def met(self, low: datetime, high: datetime) -> list[UUID]:
+        """The bookings whose claims meet `[low, high)`, without what is only kept from newcomers."""
+        return [taken[4] for taken in self._near(low, high) if not taken[5]]
+
+    def booked(self, low: datetime, high: datetime) -> timedelta:
+        """How much of `[low, high)` is booked, buffers apart."""
+        found = timedelta()
+        for taken in self._near(low, high):
+            if not taken[5] and taken[3] > low and taken[2] < high:
+                found += min(taken[3], high) - max(taken[2], low)
+        return found
 
     def _near(self, low: datetime, high: datetime) -> Iterator[Taken]:
         taken = self._taken
@@ -80,6 +105,15 @@ class Profile:
         first = max(0, bisect_right(self._times, start) - 1)
         return max(self._levels[first : bisect_left(self._times, end)], default=0)
 
+    def peak_without(self, other: "Profile", start: datetime, end: datetime) -> int:
+        """The maximum of the difference in `[start, end)`; the other is part of this one."""
+        edges = {start, *(at for at in (*self._times, *other._times) if start < at < end)}
+        return max(self._level(at) - other._level(at) for at in edges)
+
+    def _level(self, at: datetime) -> int:
+        position = bisect_right(self._times, at) - 1
+        return self._levels[position] if position >= 0 else 0
+
     def highest(self) -> int:
         """The maximum taken at any instant at all."""
         return max(self._levels, default=0)
@@ -99,10 +133,14 @@ class Profile:
 
 @dataclass(slots=True)
 class Places:
-    """The counter of a session: what stands in its row, and places freed but kept from newcomers for a while."""
+    """The counter of a session: what stands in its row, and places freed but kept from newcomers for a while.
+
+    `queued`: others wait and are first (`strict`), so that newcomers find it full.
+    """
 
     used: int
     kept: int = 0
+    queued: bool = False
 
     @property
     def taken(self) -> int:
@@ -123,60 +161,85 @@ class Counted(NamedTuple):
 class Occupancy:
     """Everything that decisions on one set of resources look at besides the rules.
 
+    `pools` is what newcomers find, `kept` the part of it that only they find. `people` and `groups` are what counts under
+    limits, `holds` the open holds of a person or partner hub, `competing` what waits for approval without blocking.
     `known` tells from when to when the claims on a unit or pool were read: outside, nothing may be concluded.
     `changes` rises with every change: what was worked out before may then be wrong.
     """
 
-    __slots__ = ("changes", "known", "people", "pools", "sessions", "units")
+    __slots__ = ("changes", "competing", "groups", "holds", "kept", "known", "people", "pools", "sessions", "units")
 
     def __init__(self) -> None:
         self.units: dict[str, Track] = {}
         self.pools: dict[str, Profile] = {}
         self.sessions: dict[str, Places] = {}
+        self.kept: dict[str, Profile] = {}
         self.people: dict[tuple[UUID, str], list[Counted]] = {}
+        self.groups: dict[tuple[str, str], list[Counted]] = {}
+        self.holds: dict[str, set[UUID]] = {}
+        self.competing: dict[str, list[Taken]] = {}
         self.known: dict[str, list[Span]] = {}
         self.changes = 0
 
     def take(self, resource_id: str, kind: Kind, taken: Taken, quantity: int) -> None:
         """Note a claim on a unit or pool as it was read."""
-        if kind is Kind.UNIT:
+        if kind in EXCLUSIVE:
             track = self.units.get(resource_id)
             if track is None:
                 track = self.units[resource_id] = Track()
             track.add(taken)
         else:
-            profile = self.pools.get(resource_id)
-            if profile is None:
-                profile = self.pools[resource_id] = Profile()
-            profile.add(taken[0], taken[1], quantity)
+            self._add(self.pools, resource_id, taken[0], taken[1], quantity)
+            if taken[5]:
+                self._add(self.kept, resource_id, taken[0], taken[1], quantity)
+
+    @staticmethod
+    def _add(profiles: "dict[str, Profile]", name: str, low: datetime, high: datetime, quantity: int) -> None:
+        profile = profiles.get(name)
+        if profile is None:
+            profile = profiles[name] = Profile()
+        profile.add(low, high, quantity)
 
     def book(self, booking_id: UUID, start: datetime, end: datetime, parts: Collection[Part]) -> None:
         """Apply a decision: every part is taken from now on."""
         self.changes += 1
         for part in parts:
             if part.unit_no is not None:
-                taken = (part.occupied_start, part.occupied_end, start, end, booking_id)
+                taken = (part.occupied_start, part.occupied_end, start, end, booking_id, False)
                 self.take(part.resource_id, Kind.UNIT, taken, 1)
             elif part.pool_no is not None:
-                taken = (part.occupied_start, part.occupied_end, start, end, booking_id)
-                self.take(part.resource_id, Kind.POOL, taken, part.quantity)
+                self._add(self.pools, part.resource_id, part.occupied_start, part.occupied_end, part.quantity)
             else:
                 self.sessions[part.resource_id].used += part.quantity
 
-    def free(self, booking_id: UUID, parts: Collection[Part], *, kept: bool) -> None:
-        """Apply a decision: every part is free, or for newcomers still taken (`kept`)."""
+    def free(self, booking_id: UUID, parts: Collection[Part]) -> None:
+        """Apply a decision: every part is free."""
         self.changes += 1
         for part in parts:
             if part.unit_no is None and part.pool_no is None:
-                places = self.sessions[part.resource_id]
-                places.used -= part.quantity
-                places.kept += part.quantity if kept else 0
-            elif kept:
-                continue
+                self.sessions[part.resource_id].used -= part.quantity
             elif part.unit_no is not None and part.resource_id in self.units:
                 self.units[part.resource_id].remove(booking_id)
             elif part.pool_no is not None and part.resource_id in self.pools:
                 self.pools[part.resource_id].add(part.occupied_start, part.occupied_end, -part.quantity)
+
+    def keep(self, booking_id: UUID, start: datetime, end: datetime, parts: Collection[Part]) -> None:
+        """Keep what was freed from newcomers."""
+        for part in parts:
+            if part.unit_no is None and part.pool_no is None:
+                self.sessions[part.resource_id].kept += part.quantity
+            else:
+                kind = Kind.POOL if part.unit_no is None else Kind.UNIT
+                taken = (part.occupied_start, part.occupied_end, start, end, booking_id, True)
+                self.take(part.resource_id, kind, taken, part.quantity)
+
+    def peak(self, resource_id: str, low: datetime, high: datetime, *, queued: bool) -> int:
+        """The most that is taken of a pool in a span, as a newcomer finds it, or one who waits already."""
+        pool = self.pools.get(resource_id)
+        if pool is None:
+            return 0
+        kept = self.kept.get(resource_id) if queued else None
+        return pool.peak(low, high) if kept is None else pool.peak_without(kept, low, high)
 
     def count(self, person_id: UUID, key: str, counted: Counted) -> None:
         """Note that a booking counts under a person's limit."""
@@ -186,6 +249,15 @@ class Occupancy:
         """Forget a booking under a person's limit."""
         held = self.people.get((person_id, key), [])
         self.people[person_id, key] = [counted for counted in held if counted.booking_id != booking_id]
+
+    def count_group(self, group: str, key: str, counted: Counted) -> None:
+        """Note that a booking counts under a group's contingent."""
+        self.groups.setdefault((group, key), []).append(counted)
+
+    def uncount_group(self, group: str, key: str, booking_id: UUID) -> None:
+        """Forget a booking under a group's contingent."""
+        held = self.groups.get((group, key), [])
+        self.groups[group, key] = [counted for counted in held if counted.booking_id != booking_id]
 
     def knows(self, resource_id: str, low: datetime, high: datetime) -> bool:
         """Whether all claims that meet `[low, high)` of this unit or pool were read."""

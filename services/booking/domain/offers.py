@@ -1,11 +1,12 @@
 """An offer as its publisher described it, made ready for deciding: parsed once, asked thousands of times."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from services.booking.domain.codes import Choose, Kind, Lead, Measure, Per, Window
+from services.booking.domain.codes import BOOKED_KINDS, Choose, Kind, Lead, Measure, Per, Queue, Window
 from services.booking.domain.hours import Blackouts, Opening, local_date
 from services.booking.domain.zones import DAY, MINUTE, midnight
 from services.booking.limits import LOOKAHEAD_DAYS_MAX
@@ -35,6 +36,35 @@ class Resource:
     start: datetime | None = None
     end: datetime | None = None
     scheduled: bool = True
+    occupies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """How staff decide: requests that do not block compete for the same span."""
+
+    blocks: bool = True
+    within: timedelta = timedelta(minutes=2880)
+    auto_groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Waitlist:
+    """The queue for what is full; promotion ends `ahead` before the start."""
+
+    mode: Queue = Queue.OFF
+    offer_lasts: timedelta = timedelta(minutes=1440)
+    ahead: timedelta = timedelta(minutes=120)
+    entries_max: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class CheckInRules:
+    """Whether one has to appear. `release` None: never freed early; absence is recorded at the end."""
+
+    required: bool = False
+    opens: timedelta = timedelta(minutes=15)
+    release: timedelta | None = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,9 +111,9 @@ class Limit:
 class Offer:
     """What can be booked and under which rules; compared by identity, as each revision is built once.
 
-    `served` says whether this release decides on such an offer at all (`served.py`). `session` is the component whose
-    sessions set the span, if there is one; `optional`: some component may be left out; `named`: of some component one of
-    several resources has to be named.
+    `served`: it is booked here, and of kinds that are known. `approval` is None where no approval is needed. `session` is
+    the component whose sessions set the span, if there is one; `optional`: some component may be left out; `named`: of some
+    component one of several resources has to be named.
     """
 
     offer_id: str
@@ -110,6 +140,12 @@ class Offer:
     cancel_ahead: timedelta
     cancel_late: bool
     resale_delay: timedelta
+    approval: Approval | None = None
+    waitlist: Waitlist = Waitlist()
+    check_in: CheckInRules = CheckInRules()
+    hold: timedelta = timedelta(minutes=10)
+    rebook: timedelta = timedelta(days=14)
+    cancelled: bool = False
     session: Component | None = field(init=False)
     optional: bool = field(init=False)
     named: bool = field(init=False)
@@ -120,6 +156,13 @@ class Offer:
         object.__setattr__(self, "optional", any(part.optional for part in self.components))
         named = any(part.choose is Choose.NAMED and len(part.resources) > 1 for part in self.components)
         object.__setattr__(self, "named", named)
+
+
+def serves(mode: str, components: Sequence[Component]) -> bool:
+    """Whether bookings of such an offer are decided here: instant or by request, of known kinds, one session at most."""
+    sessions = sum(part.kind is Kind.SESSION for part in components)
+    known = bool(components) and all(part.kind in BOOKED_KINDS for part in components)
+    return mode in ("instant", "request") and known and sessions <= 1
 
 
 @lru_cache(maxsize=4_096)

@@ -1,11 +1,11 @@
-"""What a person may still take: limits counted over the bookings they already have (booking.md §3, §7)."""
+"""What a person or group may still take: limits counted over the bookings there already are (booking.md §3, §7)."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from services.booking.domain.claims import Wish
-from services.booking.domain.codes import BLOCKING, USED_UP, Measure, Per, Window
+from services.booking.domain.codes import BLOCKING, USED_UP, Measure, Per, Reason, Window
 from services.booking.domain.hours import Span, local_date
 from services.booking.domain.occupancy import Counted, Occupancy, Profile
 from services.booking.domain.offers import Limit, Offer
@@ -15,18 +15,40 @@ from services.booking.limits import NEXT_START_WITHIN
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-def passes(offer: Offer, wish: Wish, start: datetime, end: datetime, occupancy: Occupancy, now: datetime) -> bool:
-    """Whether the person stays within every limit of the offer with this claim; nobody's limits are never passed."""
-    if wish.person_id is None:
-        return True
+def broken(
+    offer: Offer, wish: Wish, start: datetime, end: datetime, occupancy: Occupancy, now: datetime
+) -> list[Reason]:  # fmt: skip
+    """The limits of the offer that this claim would pass: the person's, and the contingents of the groups they ask for."""
+    found: list[Reason] = []
     for limit in offer.limits:
-        if limit.per is not Per.PERSON:
-            continue
-        held = occupancy.people.get((wish.person_id, limit.key), ())
+        if limit.per is Per.PERSON:
+            if wish.person_id is None:
+                continue
+            held = occupancy.people.get((wish.person_id, limit.key), ())
+        else:
+            if wish.groups is None or limit.group is None or limit.group not in wish.groups:
+                continue
+            held = occupancy.groups.get((limit.group, limit.key), ())
         mine = weight(limit.measure, wish.quantity, start, end)
         if mine + taken(limit, held, start, end, offer.where, now) > limit.most:
-            return False
-    return True
+            found.append(Reason.PERSON_LIMIT if limit.per is Per.PERSON else Reason.GROUP_QUOTA)
+    return found
+
+
+def passes(offer: Offer, wish: Wish, start: datetime, end: datetime, occupancy: Occupancy, now: datetime) -> bool:
+    """Whether every limit of the offer is kept with this claim."""
+    return not broken(offer, wish, start, end, occupancy, now)
+
+
+def keys_of_groups(offer: Offer, groups: frozenset[str] | None) -> list[tuple[str, str]]:
+    """(group, key) of each contingent of the offer under which somebody of these groups counts."""
+    if not groups or not offer.limits:
+        return []
+    return [
+        (limit.group, limit.key)
+        for limit in offer.limits
+        if limit.per is Per.GROUP and limit.group is not None and limit.group in groups
+    ]
 
 
 def weight(measure: Measure, quantity: int, start: datetime, end: datetime) -> int:

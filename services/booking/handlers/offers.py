@@ -1,18 +1,19 @@
 """The copies of the catalogue: a poll per transaction, under the same locks as decisions. Idempotent by revision.
 
-Not yet: what a change does to bookings that stand (closures, capacity cuts with their events) and the rooms that sessions
-occupy. New claims obey every change at once.
+New claims obey every change at once; what a change does to what stands is in `aftermath`.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from contracts.catalog import OfferPublished, OfferWithdrawn
 from contracts.envelope import Event
 from hubkit.db import Pool, Tx
+from hubkit.errors import Replan
 from services.booking.domain.codes import Kind
-from services.booking.domain.copies import OfferCopy, ResourceCopy, Status
+from services.booking.domain.copies import ALLOWANCE, OfferCopy, ResourceCopy, Status
 from services.booking.domain.occupancy import Profile
+from services.booking.handlers.aftermath import Effects, add_offer, add_resource, apply_effects
 from services.booking.handlers.house import House
 from services.booking.store import offers as store_offers
 from services.booking.store import resources as store_resources
@@ -23,9 +24,10 @@ CONFLICT = "revision_conflict"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The published states of a poll as copies, by `id()` of the event."""
+    """The published states of a poll as copies, by `id()` of the event; `extra` are rows that turned out to be needed."""
 
     copies: Mapping[int, tuple[OfferCopy, list[ResourceCopy]]]
+    extra: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -37,11 +39,13 @@ class Shelves:
     known: frozenset[str]
     changed_offers: set[str]
     changed_resources: set[str]
+    causes: dict[str, Event] = field(default_factory=dict)  # of each changed offer and resource the last event
 
 
 async def plan_offers(house: House, pool: Pool, batch: Sequence[Event], extra: frozenset[str]) -> Plan:
-    """Parse outside of the transaction."""
-    return Plan({id(event): copies_of(event.data) for event in batch if isinstance(event.data, OfferPublished)})
+    """Parse outside of the transaction; missing allowances are inserted and committed."""
+    await store_resources.ensure_allowances(pool, {name for name in extra if name.startswith(ALLOWANCE)})
+    return Plan({id(event): copies_of(event.data) for event in batch if isinstance(event.data, OfferPublished)}, extra)
 
 
 async def apply_offers(house: House, tx: Tx, batch: Sequence[Event], plan: Plan) -> Mapping[int, str]:
@@ -54,14 +58,37 @@ async def apply_offers(house: House, tx: Tx, batch: Sequence[Event], plan: Plan)
     names = {resource.resource_id for resource in brought}
     names |= {name for copy in offers.values() for name in copy.resource_ids}
     names |= {name for event in batch if id(event) in plan.copies for name in plan.copies[id(event)][0].resource_ids}
-    await store_resources.lock_resources(tx, names)
+    locked = frozenset(await store_resources.lock_resources(tx, names | plan.extra))
     resources = {copy.resource_id: copy for copy in await store_resources.read_resources(tx, names)}
     shelves = Shelves(offers, resources, frozenset(resources), set(), set())
+    known = dict(offers), dict(resources)
     refused = {
         position: CONFLICT for position, event in enumerate(batch) if not _apply(event, plan.copies.get(id(event)), shelves)
     }
-    await _write(house, tx, shelves)
+    taken = await _write(house, tx, shelves)
+    now = await house.clock.now(tx)
+    missing: set[str] = set()
+    for effects in _effects(shelves, *known, taken):
+        missing |= await apply_effects(house, tx, effects, locked | shelves.resources.keys(), now)
+    if missing:
+        raise Replan(frozenset(missing))
     return refused
+
+
+def _effects(
+    shelves: Shelves, offers: Mapping[str, OfferCopy], resources: Mapping[str, ResourceCopy], taken: Mapping[str, int]
+) -> Iterator[Effects]:  # fmt: skip
+    """What each state of this poll changes of what stands, by the event that had the last word on an offer or resource."""
+    by_cause: dict[int, Effects] = {}
+    for name in sorted(shelves.changed_resources):
+        cause = shelves.causes[name]
+        effects = by_cause.setdefault(id(cause), Effects(cause, cause.key))
+        add_resource(effects, resources.get(name), shelves.resources[name], taken.get(name, 0))
+    for offer_id in sorted(shelves.changed_offers):
+        cause = shelves.causes[offer_id]
+        effects = by_cause.setdefault(id(cause), Effects(cause, cause.key))
+        add_offer(effects, offers.get(offer_id), shelves.offers[offer_id])
+    return (effects for effects in by_cause.values() if effects.any())
 
 
 def _apply(event: Event, copies: tuple[OfferCopy, list[ResourceCopy]] | None, shelves: Shelves) -> bool:
@@ -71,6 +98,7 @@ def _apply(event: Event, copies: tuple[OfferCopy, list[ResourceCopy]] | None, sh
         if known is not None:
             shelves.offers[event.key] = replace(known, status=Status.REMOVED)
             shelves.changed_offers.add(event.key)
+            shelves.causes[event.key] = event
         return True
     if isinstance(event.data, OfferWithdrawn):
         copies = withdrawn_copy(event.data, known), []
@@ -88,39 +116,45 @@ def _apply(event: Event, copies: tuple[OfferCopy, list[ResourceCopy]] | None, sh
             return False
     shelves.offers[copy.offer_id] = copy
     shelves.changed_offers.add(copy.offer_id)
+    shelves.causes[copy.offer_id] = event
     for resource in newer:
         current = shelves.resources.get(resource.resource_id)
         kept = (current.unit_no, current.pool_no, current.used) if current else (None, None, 0)
         shelves.resources[resource.resource_id] = replace(resource, unit_no=kept[0], pool_no=kept[1], used=kept[2])
         shelves.changed_resources.add(resource.resource_id)
+        shelves.causes[resource.resource_id] = event
     return True
 
 
-async def _write(house: House, tx: Tx, shelves: Shelves) -> None:
+async def _write(house: House, tx: Tx, shelves: Shelves) -> dict[str, int]:
+    """Put the newer copies in place; what is taken of each session and pool that was known."""
     changed = [shelves.resources[name] for name in sorted(shelves.changed_resources)]
     new = [copy for copy in changed if copy.resource_id not in shelves.known]
     old = [copy for copy in changed if copy.resource_id in shelves.known]
+    taken: dict[str, int] = {}
     if new:
         await store_resources.insert_resources(tx, new)
     if old:
-        await store_resources.update_resources(tx, old, await _left_above(house, tx, old))
+        taken = await _taken(house, tx, old)
+        above = {copy.resource_id: max(0, taken.get(copy.resource_id, 0) - (copy.capacity or 0)) for copy in old}
+        await store_resources.update_resources(tx, old, above)
     if shelves.changed_offers:
         await store_offers.upsert_offers(tx, [shelves.offers[offer_id] for offer_id in sorted(shelves.changed_offers)])
     house.shelf.drop(shelves.changed_offers)
+    return taken
 
 
-async def _left_above(house: House, tx: Tx, resources: Sequence[ResourceCopy]) -> dict[str, int]:
-    """What a cut leaves above the new capacity, of sessions by their counter, of pools by the most that lies ahead.
+async def _taken(house: House, tx: Tx, resources: Sequence[ResourceCopy]) -> dict[str, int]:
+    """What is taken of sessions by their counter, of pools the most that lies ahead.
 
-    It is tolerated, since nobody is dropped, and nothing is free until it is gone.
+    What a cut leaves above the new capacity is tolerated, since nobody is dropped, and nothing is free until it is gone.
     """
-    left = {copy.resource_id: max(0, copy.used - copy.capacity) for copy in resources if copy.capacity is not None}
+    taken = {copy.resource_id: copy.used for copy in resources if copy.kind == Kind.SESSION}
     pools = {copy.pool_no: copy for copy in resources if copy.kind == Kind.POOL and copy.pool_no is not None}
     if pools:
         profiles = {number: Profile() for number in pools}
         now = await house.clock.now(tx)
         for number, start, end, quantity in await store_resources.read_ahead(tx, list(pools), now):
             profiles[number].add(start, end, quantity)
-        for number, copy in pools.items():
-            left[copy.resource_id] = max(0, profiles[number].highest() - (copy.capacity or 0))
-    return left
+        taken |= {copy.resource_id: profiles[number].highest() for number, copy in pools.items()}
+    return taken

@@ -8,7 +8,7 @@ from hubkit.db import ReadConn, Tx
 from services.booking.domain import quotas
 from services.booking.domain.claims import Wish
 from services.booking.domain.codes import Kind, Per
-from services.booking.domain.evaluation import spans, windows
+from services.booking.domain.evaluation import candidates, spans, windows
 from services.booking.domain.occupancy import Occupancy, Places
 from services.booking.domain.offers import Offer, Resource
 from services.booking.store import occupancy as store
@@ -48,6 +48,15 @@ async def read_occupancy(
     wanted = [window for offer, wish in asked for window in windows(offer, wish)]
     await _read_taken(conn, occupancy, _by_day([*wanted, *further]), now, ignore)
     await _read_people(conn, occupancy, asked, now, ignore)
+    contested = {
+        resource.resource_id
+        for offer, wish in asked
+        if offer.approval is not None and not offer.approval.blocks
+        for resource in candidates(offer, wish)
+    }
+    if contested:
+        for resource_id, taken in await store.read_competing(conn, contested):
+            occupancy.competing.setdefault(resource_id, []).append(taken)
     return occupancy
 
 
@@ -77,16 +86,16 @@ async def _read_taken(
     if not hulls:
         return
     wanted = [Window(resource.resource_id, resource.unit_no, resource.pool_no, low, high) for resource, low, high in hulls]
-    seen: set[tuple[UUID, str, str]] = set()
-    for n, booking_id, component_id, start, end, low, high, quantity in await store.read_taken(conn, wanted, now, ignore):
+    seen: set[tuple[UUID, str, str, bool, datetime]] = set()
+    for n, booking_id, component_id, start, end, low, high, quantity, kept in await store.read_taken(conn, wanted, now, ignore):
         resource = hulls[n][0]
-        identity = (booking_id, component_id, resource.resource_id)
+        identity = (booking_id, component_id, resource.resource_id, kept, low)
         if identity in seen:  # over midnight it meets the windows of two days
             continue
         seen.add(identity)
-        occupancy.take(resource.resource_id, resource.kind, (low, high, start, end, booking_id), quantity)
+        occupancy.take(resource.resource_id, resource.kind, (low, high, start, end, booking_id, kept), quantity)
     for resource, low, high in hulls:
-        if resource.kind in (Kind.UNIT, Kind.POOL):
+        if resource.kind is not Kind.SESSION:
             occupancy.known.setdefault(resource.resource_id, []).append((low, high))
 
 
@@ -94,15 +103,23 @@ async def _read_people(
     conn: ReadConn | Tx, occupancy: Occupancy, asked: Sequence[Asked], now: datetime, ignore: UUID | None
 ) -> None:
     people: dict[tuple[UUID, str], tuple[datetime, datetime]] = {}
+    groups: dict[tuple[str, str], tuple[datetime, datetime]] = {}
     for offer, wish in asked:
-        if wish.person_id is None or not offer.limits or not (booked := spans(offer, wish)):
+        if not offer.limits or not (booked := spans(offer, wish)):
             continue
         low, high = quotas.reading_window(offer, booked, now)
-        for key in {limit.key for limit in offer.limits if limit.per is Per.PERSON}:
-            known = people.get((wish.person_id, key), (low, high))
-            people[wish.person_id, key] = min(known[0], low), max(known[1], high)
-    if not people:
-        return
-    rows = await store.read_counted(conn, [(person, key, low, high) for (person, key), (low, high) in people.items()], ignore)
-    for person_id, key, counted in rows:
-        occupancy.count(person_id, key, counted)
+        if wish.person_id is not None:
+            for key in {limit.key for limit in offer.limits if limit.per is Per.PERSON}:
+                known = people.get((wish.person_id, key), (low, high))
+                people[wish.person_id, key] = min(known[0], low), max(known[1], high)
+        for contingent in quotas.keys_of_groups(offer, wish.groups):
+            known = groups.get(contingent, (low, high))
+            groups[contingent] = min(known[0], low), max(known[1], high)
+    if people:
+        wanted = [(person, key, low, high) for (person, key), (low, high) in people.items()]
+        for person_id, key, counted in await store.read_counted(conn, wanted, ignore):
+            occupancy.count(person_id, key, counted)
+    if groups:
+        spread = [(group, key, low, high) for (group, key), (low, high) in groups.items()]
+        for group, key, counted in await store.read_counted_groups(conn, spread, ignore):
+            occupancy.count_group(group, key, counted)

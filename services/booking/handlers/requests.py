@@ -11,21 +11,19 @@ from contracts.envelope import Event
 from hubkit import ids, points
 from hubkit.db import Pool, Tx, reading
 from hubkit.errors import Replan
-from services.booking.domain.codes import Per
-from services.booking.domain.copies import allowance
-from services.booking.domain.evaluation import candidates
+from services.booking.domain.copies import ALLOWANCE
 from services.booking.domain.offers import Offer
-from services.booking.domain.requests import Asked
 from services.booking.domain.senders import roles_of
 from services.booking.handlers.house import House, is_current
-from services.booking.handlers.settlement import Locks, settle
+from services.booking.handlers.runs import Locks
+from services.booking.handlers.settlement import settle
+from services.booking.handlers.subjects import Asking, find_subjects, subjects_at_hand
 from services.booking.handlers.telling import Case, tell, tell_of
-from services.booking.store import bookings as store_bookings
 from services.booking.store import offers as store_offers
 from services.booking.store import requests as store_requests
 from services.booking.store import resources as store_resources
 from services.booking.wire import answers
-from services.booking.wire.requests import named_booking, named_offer, request_of
+from services.booking.wire.requests import named_offer, occurrences_of, request_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,37 +43,33 @@ class Plan:
 async def plan_requests(house: House, pool: Pool, batch: Sequence[Event], extra: frozenset[str]) -> Plan:
     """Parse, and find by unlocked reads which rows matter; missing allowances are inserted and committed."""
     cases = {id(event): _case(house, event) for event in batch}
-    offer_ids = {event.data.offer_id for event in batch if isinstance(event.data, Command)}
-    named = {booking_id for event in batch if (booking_id := named_booking(event)) is not None}
-    resource_ids = set(extra)
-    offers = house.shelf.at_hand(offer_ids)
-    if named or len(offers) < len(offer_ids):  # mostly there is nothing to read
+    asked = [case.request for case in cases.values() if case.request is not None]
+    return await plan_rows(house, pool, Asking(asked, resource_ids=extra), cases)
+
+
+async def plan_rows(house: House, pool: Pool, asking: Asking, cases: Mapping[int, Case]) -> Plan:
+    """The rows that a run of decisions will lock, and the rules that it will go by."""
+    found = subjects_at_hand(house, asking)  # mostly there is nothing to read
+    if found is None:
         async with reading(pool) as conn:
-            for offer_id, held in (await store_bookings.read_places(conn, named)).values() if named else ():
-                offer_ids.add(offer_id)
-                resource_ids.update(held)
-            offers = await house.shelf.take(conn, offer_ids)
-    revisions: set[tuple[str, int]] = set()
-    allowances: set[str] = set()
-    for case in cases.values():
-        request = case.request
-        if request is None or not isinstance(request.body, Asked) or request.offer_id not in offers:
-            continue
-        offer, wish = offers[request.offer_id], request.body.wish
-        revisions.update((resource.resource_id, resource.revision) for resource in candidates(offer, wish))
-        if offer.limits and wish.person_id is not None:
-            allowances |= {allowance(limit.key, wish.person_id) for limit in offer.limits if limit.per is Per.PERSON}
-    await store_resources.ensure_allowances(pool, allowances)
-    resource_ids.update(name for name, _ in revisions)
-    return Plan(cases, offers, frozenset(offer_ids), frozenset(resource_ids | allowances), frozenset(revisions))
+            found = await find_subjects(house, conn, asking, await house.clock.now(conn))
+    await store_resources.ensure_allowances(pool, {name for name in found.needed if name.startswith(ALLOWANCE)})
+    wanted = {request.offer_id for request in asking.requests} | found.offers.keys()
+    return Plan(cases, found.offers, frozenset(wanted), frozenset(found.needed), frozenset(found.rules))
 
 
 def _case(house: House, event: Event) -> Case:
     if not isinstance(event.data, Command):
         return Case(event, payload_hash(event.bare_type, event.value or b""), None)
     roles = roles_of(event.source, house.hub_id, house.sources)
-    booking_id = ids.derived(event.id, "booking/0") if isinstance(event.data, RequestBooking) else event.id
-    return Case(event, payload_hash(event.bare_type, event.data), request_of(event, booking_id, roles))
+    booking_ids = [ids.derived(event.id, f"booking/{n}") for n in range(occurrences_of(event))]
+    series_id = ids.derived(event.id, "series") if len(booking_ids) > 1 or _is_series(event) else None
+    request = request_of(event, booking_ids, roles, series_id=series_id)
+    return Case(event, payload_hash(event.bare_type, event.data), request)
+
+
+def _is_series(event: Event) -> bool:
+    return isinstance(event.data, RequestBooking) and event.data.series is not None
 
 
 async def decide_requests(house: House, tx: Tx, batch: Sequence[Event], plan: Plan) -> None:
@@ -88,20 +82,26 @@ async def decide_requests(house: House, tx: Tx, batch: Sequence[Event], plan: Pl
     if not cases:
         return
     started = time.perf_counter()
-    rows = await store_resources.lock_resources(tx, plan.resource_ids) if plan.resource_ids else {}
+    locks = await lock(house, tx, plan)
     house.metrics.observe("booking_lock_wait_seconds", time.perf_counter() - started)
     points.reached("booking.after_lock")
+    try:
+        await settle(house, tx, cases, locks)
+    except Replan:
+        house.metrics.add("booking_plan_repeats_total")
+        raise
+
+
+async def lock(house: House, tx: Tx, plan: Plan) -> Locks:
+    """Lock the planned rows, read the clock, and see that the rules are still those of the plan; else `Replan`."""
+    rows = await store_resources.lock_resources(tx, plan.resource_ids) if plan.resource_ids else {}
     now = await house.clock.now(tx)
     outdated = await _outdated(tx, plan, {name: row.revision for name, row in rows.items()})
     if outdated:
         house.shelf.drop(outdated)
         house.metrics.add("booking_plan_repeats_total")
         raise Replan(frozenset())
-    try:
-        await settle(house, tx, cases, Locks(rows, plan.offers, now))
-    except Replan:
-        house.metrics.add("booking_plan_repeats_total")
-        raise
+    return Locks(rows, plan.offers, now)
 
 
 async def _drop_known(house: House, tx: Tx, cases: Sequence[Case]) -> list[Case]:

@@ -1,12 +1,14 @@
-"""Answers on their way out: the event around each, written out once for the outbox and for the ledger."""
+"""Events on their way out: the answer to each case and what followed from it, written out for the outbox and the ledger."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
+from uuid import UUID
 
 from contracts import topics
-from contracts.envelope import Event, encode
+from contracts.booking.events import BookingFact
+from contracts.envelope import Event, Model, encode
 from hubkit import ids, outbox
 from hubkit.db import Tx
 from services.booking.domain.requests import Request
@@ -28,7 +30,7 @@ class Case(NamedTuple):
 
 
 class Told(NamedTuple):
-    """An answer, ready for the outbox, and as the ledger keeps it: JSON `{type, time, data}`."""
+    """An event, ready for the outbox, and as the ledger keeps it: JSON `{type, time, data}`."""
 
     kind: str
     reason: str
@@ -41,26 +43,51 @@ class Told(NamedTuple):
 def tell_of(house: House, case: Case, data: Answer, now: datetime) -> Told:
     """The event around an answer, with the id that a repeat yields again (booking.md §2), written out once."""
     kind = type(data).__name__
-    reason = data.reason or ""
     if isinstance(data, CHANGES):
         event_id = ids.derived(data.booking_id, f"{data.version}/{kind}")
     else:
+        reason = getattr(data, "reason", None) or ""
         event_id = ids.derived(case.event.id, f"{case.payload_hash}/{kind}/{reason}")
+    return _told(house, data, event_id, answers.key_of(data) or str(case.event.id), case.event, now)
+
+
+def tell_fact(house: House, data: BookingFact, cause: Event | None, now: datetime) -> Told:
+    """The event around what followed for a booking; `cause` is the command or state that led to it, None = time."""
+    event_id = ids.derived(data.booking_id, f"{data.version}/{type(data).__name__}")
+    return _told(house, data, event_id, str(data.booking_id), cause, now)
+
+
+def tell_notice(house: House, data: Model, cause_id: UUID, cause: Event | None, now: datetime, *, part: int | None) -> Told:
+    """The event around a fact about an offer's resource: `ClosureApplied`, `CapacityChanged`, `SessionUnplaced`."""
+    offer_id, resource_id = getattr(data, "offer_id", ""), getattr(data, "resource_id", "")
+    number = "" if part is None else str(part)
+    event_id = ids.derived(cause_id, f"{type(data).__name__}/{offer_id}/{resource_id}/{number}")
+    return _told(house, data, event_id, data.key(), cause, now)
+
+
+def tell_closure(house: House, data: Model, resource_id: str, cause: Event, now: datetime, *, part: int) -> Told:
+    """The same of a closure, whose body does not name its resource."""
+    event_id = ids.derived(cause.id, f"{type(data).__name__}/{data.key()}/{resource_id}/{part}")
+    return _told(house, data, event_id, data.key(), cause, now)
+
+
+def _told(house: House, data: Model, event_id: UUID, key: str, cause: Event | None, now: datetime) -> Told:
     event = Event(
         id=event_id,
         source=house.source,
         type=data.ce_type,
         time=now,
-        key=answers.key_of(data) or str(case.event.id),
+        key=key,
         data=data,
-        causation_id=case.event.id,
-        traceparent=case.event.traceparent,
-        tracestate=case.event.tracestate,
+        causation_id=None if cause is None else cause.id,
+        traceparent=None if cause is None else cause.traceparent,
+        tracestate=None if cause is None else cause.tracestate,
     )
-    key, headers, value = encode(event)
-    assert value is not None, "answers are never tombstones"
+    wire_key, headers, value = encode(event)
+    assert value is not None, "facts are never tombstones"
     outcome = f'{{"type":"{event.type}","time":"{_text(now)}","data":{value.decode()}}}'
-    return Told(kind, reason, key, outbox.pack_headers(headers), value, outcome)
+    reason = getattr(data, "reason", None) or ""
+    return Told(type(data).__name__, reason, wire_key, outbox.pack_headers(headers), value, outcome)
 
 
 @lru_cache(maxsize=8)
@@ -70,7 +97,7 @@ def _text(now: datetime) -> str:
 
 
 async def tell(tx: Tx, told: Sequence[Told]) -> None:
-    """Answers into the outbox, in their order."""
+    """Events into the outbox, in their order."""
     await outbox.put_raw(
         tx,
         [topics.BOOKING_EVENTS.name] * len(told),

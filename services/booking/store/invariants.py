@@ -57,21 +57,23 @@ QUERIES: Final = {
         JOIN resources AS r ON r.resource_id = swept.resource_id
         WHERE swept.level > r.capacity + r.tolerated
         """,
-    # A claim that blocks although its booking does not, or that has none.
+    # A claim that blocks although its booking does not, that does not although its booking does, or that has no booking.
     "blocking_differs": """
         SELECT count(*)
         FROM allocations AS a
         LEFT JOIN bookings AS b ON b.booking_id = a.booking_id
         WHERE upper(a.occupied) > $1
           AND (b.booking_id IS NULL
-               OR (a.blocking AND b.state NOT IN ('held', 'pending_approval', 'offered', 'confirmed', 'checked_in')))
+               OR a.blocking <> (b.state IN ('held', 'pending_approval', 'offered', 'confirmed', 'checked_in')
+                                 AND NOT b.competing AND NOT a.superseded)
+               OR (a.competing AND NOT (b.competing AND b.state = 'pending_approval')))
         """,
     # A booking that blocks and holds nothing.
     "holds_nothing": """
         SELECT count(*)
         FROM bookings AS b
         WHERE b.state IN ('held', 'pending_approval', 'offered', 'confirmed', 'checked_in') AND b."end" > $1
-          AND NOT EXISTS (SELECT FROM allocations AS a WHERE a.booking_id = b.booking_id AND a.blocking)
+          AND NOT b.competing AND NOT EXISTS (SELECT FROM allocations AS a WHERE a.booking_id = b.booking_id AND a.blocking)
         """,
     # A request that was answered with a booking which is not there.
     "booking_missing": """
@@ -79,6 +81,19 @@ QUERIES: Final = {
         FROM requests AS q
         WHERE q.command = 'RequestBooking' AND q.version IS NOT NULL AND q.decided_at > $1
           AND NOT EXISTS (SELECT FROM bookings AS b WHERE b.booking_id = q.booking_id)
+        """,
+    # A claim whose time is past for more than a minute: the timer stands still.
+    "overdue": """
+        SELECT count(*)
+        FROM bookings
+        WHERE next_due_at < clock_timestamp() - interval '60 seconds' AND $1::timestamptz IS NOT NULL
+        """,
+    # A booking that waits for nothing any more although its state has an end, or the other way round.
+    "due_differs": """
+        SELECT count(*)
+        FROM bookings
+        WHERE "end" > $1
+          AND (next_due_at IS NULL) <> (state IN ('completed', 'no_show', 'cancelled', 'declined', 'expired'))
         """,
 }
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from hubkit.db import ReadConn, Tx
 from services.booking.domain.codes import State
-from services.booking.domain.occupancy import Counted
+from services.booking.domain.occupancy import Counted, Taken
 from services.booking.limits import COUNTED_BOOKINGS_MAX
 
 
@@ -21,8 +21,8 @@ class Window(NamedTuple):
     high: datetime
 
 
-# One row per allocation that meets a window: window's position, booking, component, booked, occupied, quantity.
-Found = tuple[int, UUID, str, datetime, datetime, datetime, datetime, int]
+# One row per allocation that meets a window: window's position, booking, component, booked, occupied, quantity, only kept.
+Found = tuple[int, UUID, str, datetime, datetime, datetime, datetime, int, bool]
 
 
 async def read_taken(conn: ReadConn | Tx, windows: Sequence[Window], now: datetime, ignore: UUID | None = None) -> list[Found]:
@@ -39,7 +39,7 @@ async def read_taken(conn: ReadConn | Tx, windows: Sequence[Window], now: dateti
             FROM unnest($1::integer[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
                  AS u (n, resource_id, unit_no, pool_no, low, high)
         ), taken AS (
-            SELECT w.n, a.booking_id, a.component_id, a.booked, a.occupied, a.quantity
+            SELECT w.n, a.booking_id, a.component_id, a.booked, a.occupied, a.quantity, false AS kept
             FROM w
             JOIN allocations AS a
               ON a.blocking AND a.unit_no IS NOT NULL
@@ -47,7 +47,7 @@ async def read_taken(conn: ReadConn | Tx, windows: Sequence[Window], now: dateti
              AND a.occupied && tstzrange(w.low, w.high)
             WHERE w.unit_no IS NOT NULL
             UNION ALL
-            SELECT w.n, a.booking_id, a.component_id, a.booked, a.occupied, a.quantity
+            SELECT w.n, a.booking_id, a.component_id, a.booked, a.occupied, a.quantity, false
             FROM w
             JOIN allocations AS a
               ON a.blocking AND a.pool_no IS NOT NULL
@@ -55,13 +55,13 @@ async def read_taken(conn: ReadConn | Tx, windows: Sequence[Window], now: dateti
              AND a.occupied && tstzrange(w.low, w.high)
             WHERE w.pool_no IS NOT NULL
             UNION ALL
-            SELECT w.n, a.booking_id, a.component_id, a.booked, a.occupied, a.quantity
+            SELECT w.n, a.booking_id, a.component_id, a.booked, a.occupied, a.quantity, true
             FROM w
             JOIN allocations AS a
               ON NOT a.blocking AND a.resale_after IS NOT NULL AND a.resale_after > $7
              AND a.resource_id = w.resource_id AND a.occupied && tstzrange(w.low, w.high)
         )
-        SELECT n, booking_id, component_id, lower(booked), upper(booked), lower(occupied), upper(occupied), quantity
+        SELECT n, booking_id, component_id, lower(booked), upper(booked), lower(occupied), upper(occupied), quantity, kept
         FROM taken
         WHERE booking_id IS DISTINCT FROM $8
         """,
@@ -136,3 +136,60 @@ async def read_counted(
         ignore,
     )
     return [(row[0], row[1], Counted(row[2], row[3], row[4], row[5], State(row[6]))) for row in rows]
+
+
+async def read_counted_groups(
+    conn: ReadConn | Tx, groups: Sequence[tuple[str, str, datetime, datetime]], ignore: UUID | None = None
+) -> list[tuple[str, str, Counted]]:
+    """(group, key, booking) for each (group, key, from, to): what counts under the group's contingent."""
+    rows = await conn.fetch(
+        """
+        SELECT w.name, w.key, b.booking_id, b.start, b."end", b.quantity, b.state
+        FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[]) AS w (name, key, low, high)
+        JOIN bookings AS b
+          ON b.groups <> '{}' AND b.groups @> ARRAY[w.name] AND b."end" > w.low AND b.start < w.high
+         AND b.state IN ('held', 'pending_approval', 'offered', 'confirmed', 'checked_in', 'completed', 'no_show')
+         AND b.booking_id IS DISTINCT FROM $5
+        JOIN offers AS o ON o.offer_id = b.offer_id AND w.key = ANY (o.limit_keys)
+        """,
+        [group for group, _, _, _ in groups],
+        [key for _, key, _, _ in groups],
+        [low for _, _, low, _ in groups],
+        [high for _, _, _, high in groups],
+        ignore,
+    )
+    return [(row[0], row[1], Counted(row[2], row[3], row[4], row[5], State(row[6]))) for row in rows]
+
+
+async def read_holds(
+    conn: ReadConn | Tx, person_ids: Collection[UUID], hub_ids: Collection[str], now: datetime
+) -> list[tuple[str, UUID]]:
+    """(person or partner hub, booking) of their open holds; a stale one is none."""
+    rows = await conn.fetch(
+        """
+        SELECT person_id::text, booking_id
+        FROM bookings
+        WHERE person_id = ANY ($1::uuid[]) AND "end" > $3 AND state = 'held' AND hold_expires_at > $3
+        UNION ALL
+        SELECT hub_id, booking_id
+        FROM bookings
+        WHERE hub_id = ANY ($2::text[]) AND claimant_kind = 'partner' AND state = 'held' AND hold_expires_at > $3
+        """,
+        list(person_ids),
+        list(hub_ids),
+        now,
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+async def read_competing(conn: ReadConn | Tx, resource_ids: Collection[str]) -> list[tuple[str, Taken]]:
+    """What waits for approval on these resources without blocking."""
+    rows = await conn.fetch(
+        """
+        SELECT resource_id, lower(occupied), upper(occupied), lower(booked), upper(booked), booking_id
+        FROM allocations
+        WHERE competing AND resource_id = ANY ($1::text[])
+        """,
+        list(resource_ids),
+    )
+    return [(row[0], (row[1], row[2], row[3], row[4], row[5], False)) for row in rows]

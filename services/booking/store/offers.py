@@ -80,6 +80,20 @@ async def upsert_offers(tx: Tx, offers: Sequence[OfferCopy]) -> None:
     )
 
 
+async def read_naming(conn: ReadConn | Tx, resource_ids: Collection[str]) -> list[str]:
+    """Ids of the offers that name one of these resources, in their order."""
+    rows = await conn.fetch(
+        """
+        SELECT offer_id
+        FROM offers
+        WHERE resource_ids && $1::text[]
+        ORDER BY offer_id
+        """,
+        list(resource_ids),
+    )
+    return [row[0] for row in rows]
+
+
 def _copy(row: asyncpg.Record) -> OfferCopy:
     return OfferCopy(row[0], row[1], row[2], Status(row[3]), *row[4:])
 

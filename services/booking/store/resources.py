@@ -63,7 +63,7 @@ async def read_resources(conn: ReadConn | Tx, resource_ids: Collection[str]) -> 
     """The copies, in no particular order; unknown ids and allowances are left out."""
     rows = await conn.fetch(
         """
-        SELECT resource_id, kind, capacity, revision, rules, content_hash, unit_no, pool_no, used
+        SELECT resource_id, kind, capacity, revision, rules, content_hash, unit_no, pool_no, used, occupies
         FROM resources
         WHERE resource_id = ANY ($1::text[]) AND rules IS NOT NULL
         """,
@@ -92,12 +92,13 @@ async def insert_resources(tx: Tx, resources: Sequence[ResourceCopy]) -> None:
     """
     status = await tx.execute(
         """
-        INSERT INTO resources (resource_id, kind, capacity, revision, rules, content_hash, unit_no, pool_no)
+        INSERT INTO resources (resource_id, kind, capacity, revision, rules, content_hash, occupies, unit_no, pool_no)
         SELECT w.resource_id, w.kind, w.capacity, w.revision, w.rules::jsonb, w.content_hash,
+               ARRAY (SELECT jsonb_array_elements_text(w.occupies::jsonb)),
                CASE WHEN w.kind IN ('unit', 'adviser') THEN nextval('resource_numbers') END,
                CASE WHEN w.kind = 'pool' THEN nextval('resource_numbers') END
-        FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[], $5::text[], $6::bytea[])
-             AS w (resource_id, kind, capacity, revision, rules, content_hash)
+        FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[], $5::text[], $6::bytea[], $7::text[])
+             AS w (resource_id, kind, capacity, revision, rules, content_hash, occupies)
         ORDER BY w.resource_id
         ON CONFLICT (resource_id) DO NOTHING
         """,
@@ -113,9 +114,9 @@ async def update_resources(tx: Tx, resources: Sequence[ResourceCopy], tolerated:
         """
         UPDATE resources AS r
         SET capacity = w.capacity, revision = w.revision, rules = w.rules::jsonb, content_hash = w.content_hash,
-            tolerated = w.tolerated
-        FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[], $5::text[], $6::bytea[], $7::integer[])
-             AS w (resource_id, kind, capacity, revision, rules, content_hash, tolerated)
+            occupies = ARRAY (SELECT jsonb_array_elements_text(w.occupies::jsonb)), unplaced = false, tolerated = w.tolerated
+        FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[], $5::text[], $6::bytea[], $7::text[], $8::integer[])
+             AS w (resource_id, kind, capacity, revision, rules, content_hash, occupies, tolerated)
         WHERE r.resource_id = w.resource_id
         """,
         *_columns(resources),
@@ -131,6 +132,7 @@ def _columns(resources: Sequence[ResourceCopy]) -> tuple[list[object], ...]:
         [resource.revision for resource in resources],
         [resource.rules for resource in resources],
         [resource.content_hash for resource in resources],
+        ["[" + ",".join(f'"{name}"' for name in resource.occupies) + "]" for resource in resources],  # ids need no escape
     )
 
 
@@ -155,6 +157,20 @@ async def change_used(tx: Tx, changes: Mapping[str, int]) -> None:
         if exc.constraint_name != NO_OVERSELL:
             raise
         raise BackstopHit(NO_OVERSELL) from exc
+
+
+async def raise_tolerated(tx: Tx, tolerated: Mapping[str, int]) -> None:
+    """Note that staff knowingly put more on a locked session or pool than it has."""
+    await tx.execute(
+        """
+        UPDATE resources AS r
+        SET tolerated = greatest(r.tolerated, w.tolerated)
+        FROM unnest($1::text[], $2::integer[]) AS w (resource_id, tolerated)
+        WHERE r.resource_id = w.resource_id
+        """,
+        list(tolerated),
+        list(tolerated.values()),
+    )
 
 
 async def lower_tolerated(tx: Tx, tolerated: Mapping[str, int]) -> None:

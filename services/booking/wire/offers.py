@@ -2,20 +2,21 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from contracts.booking import rules as contract
 from contracts.booking.rules import BookingRules
 from contracts.catalog import OfferPublished, OfferWithdrawn
 from contracts.envelope import READER
-from services.booking.domain.codes import Choose, Kind, Lead, Measure, Per, Window
+from services.booking.domain.codes import Choose, Kind, Lead, Measure, Per, Queue, Window
 from services.booking.domain.copies import OfferCopy, ResourceCopy, Status
 from services.booking.domain.hours import Blackouts, LocalSpan, Opening
-from services.booking.domain.offers import Component, Limit, Offer, Resource
-from services.booking.domain.served import serves_offer
+from services.booking.domain.offers import Approval, CheckInRules, Component, Limit, Offer, Resource, Waitlist, serves
 from services.booking.domain.zones import zone
 
 FALLBACK_ZONE = "Etc/UTC"
+RELEASE_MINUTES = 15  # booking.md §3
 
 
 def copies_of(offer: OfferPublished) -> tuple[OfferCopy, list[ResourceCopy]]:
@@ -69,14 +70,14 @@ def offer_of(copy: OfferCopy, resources: Mapping[str, ResourceCopy]) -> Offer:
     ready: dict[str, Resource] = {}
     for resource_id in copy.resource_ids:
         if resource_id in resources:
-            ready[resource_id] = _resource(resources[resource_id], where.key)
+            ready[resource_id] = resource_of(resources[resource_id], where.key)
     components = tuple(_component(part, ready) for part in rules.components)
     return Offer(
         offer_id=copy.offer_id,
         revision=copy.revision,
         where=where,
         published=copy.status is Status.PUBLISHED,
-        served=known_zone and serves_offer(rules.mode, components),
+        served=known_zone and serves(rules.mode, components),
         federated=copy.partner_mode == "federated",
         components=components,
         opening=_opening(rules.hours, rules.exceptions, where.key),
@@ -99,7 +100,40 @@ def offer_of(copy: OfferCopy, resources: Mapping[str, ResourceCopy]) -> Offer:
         cancel_ahead=timedelta(minutes=rules.cancel.until_minutes),
         cancel_late=rules.cancel.after is contract.AfterDeadline.LATE,
         resale_delay=timedelta(minutes=rules.resale_delay_minutes),
+        approval=_approval(rules),
+        waitlist=Waitlist(
+            Queue(rules.waitlist.mode),
+            timedelta(minutes=rules.waitlist.offer_minutes),
+            timedelta(minutes=rules.waitlist.promote_until_minutes),
+            rules.waitlist.max_entries,
+        ),
+        check_in=_check_in(rules, components),
+        hold=timedelta(minutes=rules.hold_minutes),
+        rebook=timedelta(days=rules.rebook_days),
+        cancelled=copy.status is Status.CANCELLED,
     )
+
+
+def _approval(rules: BookingRules) -> Approval | None:
+    if rules.mode is not contract.BookingMode.REQUEST:
+        return None
+    stated = rules.approval
+    return Approval(stated.blocks, timedelta(minutes=stated.decide_within_minutes), frozenset(stated.auto_groups))
+
+
+def _check_in(rules: BookingRules, components: tuple[Component, ...]) -> CheckInRules:
+    """By kind: sessions are not freed early, everything else after a quarter of an hour."""
+    stated = rules.check_in
+    minutes = stated.release_after_minutes
+    if isinstance(minutes, str):
+        minutes = None if any(part.kind is Kind.SESSION for part in components) else RELEASE_MINUTES
+    release = None if minutes is None else timedelta(minutes=minutes)
+    return CheckInRules(stated.required, timedelta(minutes=stated.opens_minutes), release)
+
+
+def uuid_of(offer_id: str) -> UUID:
+    """The UUID part of an offer's id: the namespace of what is derived from it (bus.md §1)."""
+    return UUID(offer_id.rpartition(":")[2])
 
 
 def resource_copy(resource: contract.Resource) -> ResourceCopy:
@@ -112,10 +146,19 @@ def resource_copy(resource: contract.Resource) -> ResourceCopy:
         revision=resource.revision,
         rules=rules.decode(),
         content_hash=hashlib.sha256(rules).digest(),
+        occupies=resource.occupies,
     )
 
 
-def _resource(copy: ResourceCopy, zone_name: str) -> Resource:
+def blackouts_of(rules: str, *, of_offer: bool) -> frozenset[tuple[datetime, datetime, str]]:
+    """(start, end, cause) of each blackout in the kept rules of an offer or a resource."""
+    model = BookingRules if of_offer else contract.Resource
+    stated = model.model_validate_json(rules, extra="ignore", context=READER)
+    return frozenset((blackout.start, blackout.end, blackout.cause) for blackout in stated.blackouts)
+
+
+def resource_of(copy: ResourceCopy, zone_name: str) -> Resource:
+    """A resource made ready, its local times meant in that zone."""
     rules = contract.Resource.model_validate_json(copy.rules, extra="ignore", context=READER)
     return Resource(
         resource_id=copy.resource_id,
@@ -132,6 +175,7 @@ def _resource(copy: ResourceCopy, zone_name: str) -> Resource:
         start=rules.start,
         end=rules.end,
         scheduled=rules.status is contract.SessionStatus.SCHEDULED,
+        occupies=rules.occupies,
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,16 +18,15 @@ from contracts.booking import (
 from contracts.booking.commands import Actor as ContractActor
 from contracts.booking.commands import Command as ContractCommand
 from contracts.booking.vocabulary import Claimant as ContractClaimant
-from contracts.booking.vocabulary import PartnerClaimant, PersonClaimant
+from contracts.booking.vocabulary import Decision, Direction, Intent, PartnerClaimant, PersonClaimant, SeriesMode
 from contracts.envelope import Event
 from services.booking.domain.claims import Actor, Claimant, ClaimantKind, Wish
-from services.booking.domain.codes import Role
-from services.booking.domain.requests import Asked, Command, Named, Request
-from services.booking.domain.served import serves_wish
+from services.booking.domain.codes import Every, Role
+from services.booking.domain.requests import Asked, Command, Move, Named, Request, SeriesRef, SeriesRule
 
 GAVE_UP = "gave_up"  # a partner's reason for returning a place that nobody wants: it passes the deadline (booking.md §11)
 
-_NO_GROUPS: frozenset[str] = frozenset()
+_NONE: frozenset[str] = frozenset()
 _ABOUT_A_BOOKING = (CancelBooking, ConfirmBooking, AcceptWaitlistOffer, RescheduleBooking, DecideApproval, CheckIn)
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,120}", re.ASCII)
 
@@ -54,14 +54,23 @@ def named_actor(event: Event) -> tuple[str | None, str | None]:
     return (command.actor.role, command.actor.id) if isinstance(command, ContractCommand) else (None, None)
 
 
-def request_of(event: Event, booking_id: UUID, roles: frozenset[Role]) -> Request:
-    """The command in a valid event; `booking_id` is what a new booking would get, `roles` what its source may state."""
+def occurrences_of(event: Event) -> int:
+    """How many bookings a wish may lead to; 0 for any other command."""
+    if not isinstance(event.data, RequestBooking):
+        return 0
+    return 1 if event.data.series is None else event.data.series.count
+
+
+def request_of(
+    event: Event, booking_ids: Sequence[UUID], roles: frozenset[Role], *, series_id: UUID | None = None
+) -> Request:  # fmt: skip
+    """The command in a valid event; `booking_ids` are what new bookings would get, `roles` what its source may state."""
     command = event.data
     assert isinstance(command, ContractCommand), "booking.requests.v1 has commands only"
     actor = _actor(command.actor, roles)
     body: Asked | Named
     if isinstance(command, RequestBooking):
-        body = _asked(command, booking_id, actor)
+        body = _asked(command, booking_ids, series_id, actor)
     else:
         body = _named(command, named_booking(event), actor)
     return Request(
@@ -85,11 +94,11 @@ def claimant_of(claimant: ContractClaimant) -> Claimant:
 
 def _actor(actor: ContractActor, roles: frozenset[Role]) -> Actor:
     role = Role(actor.role)
-    groups = frozenset(actor.groups) if actor.groups else _NO_GROUPS
+    groups = frozenset(actor.groups) if actor.groups else _NONE
     return Actor(role, actor.id, groups, role in roles)
 
 
-def _asked(command: RequestBooking, booking_id: UUID, actor: Actor) -> Asked:
+def _asked(command: RequestBooking, booking_ids: Sequence[UUID], series_id: UUID | None, actor: Actor) -> Asked:
     claimant = claimant_of(command.claimant)
     minutes = command.duration_minutes
     wish = Wish(
@@ -99,24 +108,41 @@ def _asked(command: RequestBooking, booking_id: UUID, actor: Actor) -> Asked:
         quantity=command.quantity,
         quantities=command.quantities or None,
         choices=command.choices or None,
-        options=frozenset(command.options),
-        needs=frozenset(command.needs),
+        options=frozenset(command.options) if command.options else _NONE,
+        needs=frozenset(command.needs) if command.needs else _NONE,
         groups=actor.groups,
         person_id=claimant.person_id,
         offer_revision=command.offer_revision,
-        unserved=not serves_wish(
-            intent=command.intent,
-            series=command.series is not None or command.add_to is not None,
-            overbook=command.overbook is not None,
-        ),
+        overbook=command.overbook is not None,
     )
-    return Asked(booking_id, claimant, wish)
+    asked = Asked(
+        booking_ids[0], claimant, wish, hold=command.intent is Intent.HOLD, join=command.join_waitlist,
+        instant_only=command.instant_only,
+    )  # fmt: skip
+    if command.hold_seconds is not None:
+        asked = asked._replace(hold_for=timedelta(seconds=command.hold_seconds))
+    if command.overbook is not None:
+        asked = asked._replace(overbook_reason=command.overbook.reason_code)
+    if command.add_to is not None:
+        asked = asked._replace(add_to=SeriesRef(command.add_to.series_id, command.add_to.n))
+    if command.series is not None:
+        stated = command.series
+        rule = SeriesRule(Every(stated.every), stated.interval, stated.count, stated.mode is SeriesMode.SKIP)
+        asked = asked._replace(series=rule, series_id=series_id, occurrence_ids=tuple(booking_ids[1:]))
+    return asked
 
 
 def _named(command: ContractCommand, booking_id: UUID | None, actor: Actor) -> Named:
     """All other commands name a booking, or a series."""
     if isinstance(command, CheckIn):
-        return Named(booking_id, code=command.code)
+        return Named(booking_id, code=command.code, coming=command.direction is Direction.IN)
     if isinstance(command, CancelBooking):
-        return Named(booking_id, gave_up=actor.role is Role.PARTNER and command.reason_code == GAVE_UP)
+        gave_up = actor.role is Role.PARTNER and command.reason_code == GAVE_UP
+        return Named(booking_id, gave_up=gave_up, series_id=command.series_id, from_n=command.from_n or 0)
+    if isinstance(command, DecideApproval):
+        return Named(booking_id, approve=command.decision is Decision.APPROVE, series_id=command.series_id)
+    if isinstance(command, RescheduleBooking):
+        overbook = None if command.overbook is None else command.overbook.reason_code
+        move = Move(command.start, command.end, command.choices or None, command.quantity, overbook)
+        return Named(booking_id, move=move)
     return Named(booking_id)

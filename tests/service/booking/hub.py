@@ -20,6 +20,7 @@ from hubkit.messaging import Consumer
 from hubkit.telemetry import Metrics
 from services.booking import worker
 from services.booking.domain.codes import Role
+from services.booking.handlers import timers
 from services.booking.handlers.house import House
 from services.booking.store import invariants
 from tests.support.clock import FixedClock
@@ -49,7 +50,7 @@ class Answer:
     id: UUID
     type: str
     key: str
-    causation_id: UUID
+    causation_id: UUID | None
     data: Mapping[str, Any]
 
 
@@ -112,6 +113,19 @@ class Hub:
         await self.take(topics.BOOKING_REQUESTS, events)
         return (await self.answers())[before:]
 
+    async def pass_time(self, to: datetime) -> list[Answer]:
+        """Put the clock there and let the timer run; what it told."""
+        before = len(await self.answers())
+        self.clock.instant = to
+        await timers.pass_time(self.house, self.pool)
+        return (await self.answers())[before:]
+
+    async def republish(self, *offers: OfferPublished) -> list[Answer]:
+        """Bring states in and return what they led to."""
+        before = len(await self.answers())
+        await self.publish(*offers)
+        return (await self.answers())[before:]
+
     async def answers(self) -> list[Answer]:
         """Everything that was ever written to `booking.events.v1`."""
         async with db.reading(self.pool) as conn:
@@ -142,7 +156,7 @@ def _answer(key: bytes, packed: bytes, payload: bytes) -> Answer:
         id=UUID(headers["ce_id"]),
         type=headers["ce_type"].split(".")[-2],
         key=key.decode(),
-        causation_id=UUID(headers["ce_causationid"]),
+        causation_id=UUID(headers["ce_causationid"]) if "ce_causationid" in headers else None,
         data=json.loads(payload),
     )
 

@@ -31,7 +31,7 @@ async def web(hub: Hub) -> AsyncIterator[httpx.AsyncClient]:
         service_token=SecretStr("a token of sixteen bytes"),
         consumers=[],
     )
-    app.include_router(http.routes(hub.house, hub.pool))
+    app.include_router(http.routes(hub.house, hub.pool, SecretStr("a token of sixteen bytes")))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://booking") as client:
         yield client
 

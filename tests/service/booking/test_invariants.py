@@ -43,6 +43,8 @@ PLANTED = [
     ("blocking_differs", "DELETE FROM bookings WHERE state = 'cancelled'"),
     ("holds_nothing", "UPDATE allocations SET blocking = false WHERE unit_no IS NOT NULL"),
     ("booking_missing", "DELETE FROM bookings"),
+    ("overdue", "UPDATE bookings SET next_due_at = '2020-01-01T00:00:00Z' WHERE state = 'confirmed'"),
+    ("due_differs", "UPDATE bookings SET next_due_at = NULL"),
 ]  # fmt: skip
 
 
@@ -63,7 +65,7 @@ async def test_tolerated__is_no_violation(hub: Hub) -> None:
 
 async def test_loop__sets_a_metric_per_kind_and_the_time(hub: Hub) -> None:
     await some_bookings(hub)
-    [loop] = worker.loops(hub.pool, hub.house.metrics)
+    [loop] = [loop for loop in worker.loops(hub.house, hub.pool) if loop.name == "invariants"]
     await loop.run()
     text = hub.house.metrics.exposition().decode()
     assert 'booking_invariant_violations{kind="overlap"} 0.0' in text

@@ -244,7 +244,7 @@ async def test_unknown_offers_and_other_peoples_bookings__refused(hub: Hub) -> N
     assert answers[3].key == offer_id("hall")
 
 
-async def test_commands_that_are_not_decided_yet__change_nothing(hub: Hub) -> None:
+async def test_hold_confirm_and_move__each_answered(hub: Hub) -> None:
     await hub.publish(published("hall", **one("unit", room())))
     await hub.ask(command(wish("hall", at(9)), "r1"))
     fields: dict[str, Any] = {"offer_id": offer_id("hall"), "actor": citizen("ann"), "booking_id": booked("r1")}
@@ -253,8 +253,9 @@ async def test_commands_that_are_not_decided_yet__change_nothing(hub: Hub) -> No
         command(made(ConfirmBooking, **fields), "r3"),
         command(made(RescheduleBooking, start=at(15), end=at(16), **fields), "r4"),
     )
-    assert outcomes(answers) == ["BookingRejected not_bookable", "BookingUnchanged", "RequestRefused not_bookable"]
-    assert await hub.fetch("SELECT FROM bookings WHERE version > 1") == []
+    assert outcomes(answers) == ["BookingHeld", "BookingUnchanged", "BookingRescheduled"]
+    moved = await hub.fetch("SELECT start FROM bookings WHERE version > 1")
+    assert [row["start"] for row in moved] == [at(15)]
 
 
 async def test_limits__count_over_offers_with_the_same_key_and_over_polls(hub: Hub) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -9,9 +10,11 @@ import pytest
 
 from hubkit import db
 from services.booking.domain.occupancy import Occupancy, Places
-from services.booking.handlers import settlement
+from services.booking.handlers import settlement, writing
+from services.booking.handlers.house import House
 from services.booking.handlers.reading import read_occupancy
-from tests.service.booking.hub import Hub, at, booked, cancel, command, named, one, published, room, wish
+from services.booking.handlers.subjects import Asking, Subjects, find_subjects
+from tests.service.booking.hub import Hub, at, booked, cancel, command, named, offer_id, one, published, room, wish
 
 SESSION = {
     "resource_id": "course", "kind": "session", "revision": 1, "capacity": 2,
@@ -80,7 +83,7 @@ async def test_another_process_decided_this_id__planned_again_and_dropped(hub: H
     """Two copies in two partitions: both find the id unknown, one is faster, the other runs into the ledger's key."""
     await hub.publish(published("hall", **one("unit", room(), room("room-2"))))
     twin = command(wish("hall", at(9)), "r1")
-    real, raced = settlement.write, False
+    real, raced = writing.write, False
 
     async def late(*arguments: Any) -> None:
         nonlocal raced
@@ -93,12 +96,12 @@ async def test_another_process_decided_this_id__planned_again_and_dropped(hub: H
                     "INSERT INTO requests (request_id, payload_hash, command, decided_at, outcome)"
                     " VALUES ($1, $2, 'RequestBooking', now(), '{}')",
                     named("r1"),
-                    arguments[2][0].payload_hash,
+                    arguments[2].said[0].case.payload_hash,
                 )
             await other.close()
         await real(*arguments)
 
-    monkeypatch.setattr(settlement, "write", late)
+    monkeypatch.setattr(writing, "write", late)
     assert await hub.ask(twin) == []
     assert raced
     assert await hub.fetch("SELECT FROM bookings") == []
@@ -149,10 +152,12 @@ async def test_plan__a_booking_that_holds_more_than_was_planned_is_planned_again
     await hub.publish(published("hall", **one("unit", room())))
     await hub.ask(command(wish("hall", at(9)), "r1"))
 
-    async def nothing(*_: Any) -> dict[Any, Any]:
-        return {}
+    async def nothing(house: House, conn: Any, asking: Asking, now: datetime) -> Subjects:
+        if asking.resource_ids:
+            return await find_subjects(house, conn, asking, now)
+        return Subjects(offers=await house.shelf.take(conn, {offer_id("hall")}))
 
-    monkeypatch.setattr("services.booking.store.bookings.read_places", nothing)
+    monkeypatch.setattr("services.booking.handlers.requests.find_subjects", nothing)
     [answer] = await hub.ask(command(cancel("hall", booked("r1")), "c1"))
     assert answer.type == "BookingCancelled"
     assert hub.house.metrics.value("booking_plan_repeats_total") == 1

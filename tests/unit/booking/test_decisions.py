@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.booking.domain.claims import Actor, Booking, Claimant, ClaimantKind
-from services.booking.domain.codes import BLOCKING, TERMINAL, Role, State
+from services.booking.domain.codes import BLOCKING, Role, State
 from services.booking.domain.decisions import Desk, check_in_code, decide
 from services.booking.domain.occupancy import Counted
 from services.booking.domain.offers import Offer
@@ -200,29 +200,6 @@ def test_limits__count_for_the_person_also_when_staff_book_for_them() -> None:
     one.occupancy.count(named("ann"), "k", Counted(named("x"), TEN, TEN + HOUR, 1, State.CONFIRMED))
     assert said(decide(asked(TEN + HOUR, actor=STAFF), one, NOW)) == ["person_limit"]
     assert said(decide(asked(TEN + HOUR, actor=STAFF, claimant=HOUSE), one, NOW)) == "Confirmed"
-
-
-# What a command meets, by the state of the booking (booking.md §6): nothing unlisted changes anything.
-@pytest.mark.parametrize("state", list(State))
-@pytest.mark.parametrize("command", [command for command in Command if command is not Command.REQUEST])
-def test_transitions__only_those_listed(command: Command, state: State) -> None:
-    of = offer(unit())
-    held = booking(of, TEN, TEN + HOUR, state=state)
-    outcome = decide(about(command, actor=STAFF), desk(of, held), NOW)
-    if command is Command.CANCEL and state is State.CANCELLED:
-        assert said(outcome) == "Unchanged"
-    elif state is State.NO_SHOW and command in (Command.CANCEL, Command.CHECK_IN):
-        assert said(outcome) == ["deadline_passed"]
-    elif state in TERMINAL:
-        assert said(outcome) == ["gone"]
-    elif command is Command.CANCEL:
-        assert said(outcome) == ("Unchanged" if state is State.CHECKED_IN else "Cancelled")
-    elif command in (Command.CONFIRM, Command.ACCEPT, Command.DECIDE):
-        assert said(outcome) == "Unchanged"
-    else:
-        assert said(outcome) == ["not_bookable"]
-    if not isinstance(outcome, Cancelled):
-        assert getattr(outcome, "booking", held) is held
 
 
 @pytest.mark.parametrize("command", [command for command in Command if command is not Command.REQUEST])

@@ -334,17 +334,17 @@ def test_windows_and_candidates__what_has_to_be_read_and_locked() -> None:
         ({"status": "withdrawn"}, ["not_bookable"]),
         ({"mode": "none"}, ["not_bookable"]),
         ({"mode": "external"}, ["not_bookable"]),
-        ({"mode": "request"}, ["not_bookable"]),
+        ({"mode": "request"}, []),
         ({"mode": "telepathy"}, ["not_bookable"]),
         ({"zone_name": "Mars/Olympus"}, ["not_bookable"]),
         ({"permitted_groups": ["club"]}, ["not_permitted"]),
         ({"permitted_groups": ["staff", "club"]}, ["not_permitted"]),
         ({"permitted_groups": ["choir"]}, []),
         (
-            {"limits": [{"key": "k", "per": "group", "group": "choir", "unit": "bookings", "window": "day", "max": 9}]},
-            ["not_bookable"],
+            {"limits": [{"key": "k", "per": "group", "group": "choir", "unit": "bookings", "window": "day", "max": 0}]},
+            ["group_quota"],
         ),
-        ({"limits": [{"key": "k", "per": "group", "group": "club", "unit": "bookings", "window": "day", "max": 9}]}, []),
+        ({"limits": [{"key": "k", "per": "group", "group": "club", "unit": "bookings", "window": "day", "max": 0}]}, []),
     ],
 )
 def test_offer__whether_it_can_be_booked_at_all(more: dict[str, Any], expected: list[str]) -> None:
@@ -355,9 +355,9 @@ def test_groups_unknown__not_looked_at() -> None:
     assert ask(offer(unit(), permitted_groups=["club"]), wish(TEN)) == []
 
 
-def test_offer__of_kinds_that_are_not_decided_yet__not_bookable() -> None:
+def test_offer__of_unknown_kinds_or_with_two_sessions__not_bookable() -> None:
     adviser = {"resource_id": "desk", "kind": "adviser", "revision": 1}
-    assert ask(offer(adviser), wish(TEN)) == ["not_bookable"]
+    assert ask(offer(adviser), wish(TEN)) == []
     assert ask(offer(unit("x", kind="robot")), wish(TEN)) == ["not_bookable"]
     one, two = session("one"), session("two")
     assert ask(offer(one, two, components=[component("x", one), component("y", two)]), wish()) == ["not_bookable"]
@@ -365,10 +365,6 @@ def test_offer__of_kinds_that_are_not_decided_yet__not_bookable() -> None:
 
 def test_offer__whose_component_has_no_resource_left__not_bookable() -> None:
     assert why(offer(components=[component("main")]), wish(TEN)) == [("not_bookable", "main")]
-
-
-def test_wish__that_is_not_decided_yet__not_bookable() -> None:
-    assert ask(offer(unit()), wish(TEN, unserved=True)) == ["not_bookable"]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_track_clash_agrees_with_a_list(
 ) -> None:
     track = Track()
     for number, (start, long, setup, teardown, _) in enumerate(claims):
-        track.add((t(start - setup), t(start + long + teardown), t(start), t(start + long), UUID(int=number)))
+        track.add((t(start - setup), t(start + long + teardown), t(start), t(start + long), UUID(int=number), False))
     for number in gone:
         track.remove(UUID(int=number))
     left = [claim for number, claim in enumerate(claims) if number not in gone]
@@ -68,8 +68,8 @@ def test_profile_peak_is_the_maximum_at_every_edge(
 
 def test_occupied__latest_first() -> None:
     track = Track()
-    track.add((t(0), t(10), t(0), t(10), UUID(int=1)))
-    track.add((t(20), t(30), t(20), t(30), UUID(int=2)))
+    track.add((t(0), t(10), t(0), t(10), UUID(int=1), False))
+    track.add((t(20), t(30), t(20), t(30), UUID(int=2), False))
     assert list(track.occupied(t(5), t(25))) == [(t(20), t(30)), (t(0), t(10))]
     assert list(track.occupied(t(10), t(20))) == []
 
@@ -83,7 +83,9 @@ def test_free__what_is_kept_from_newcomers_stays_taken() -> None:
             occupancy.sessions["x"] = Places(0)
             occupancy.book(held.booking_id, held.start, held.end, held.parts)
             before = occupancy.changes
-            occupancy.free(held.booking_id, held.parts, kept=kept)
+            occupancy.free(held.booking_id, held.parts)
+            if kept:
+                occupancy.keep(held.booking_id, held.start, held.end, held.parts)
             assert occupancy.changes > before
             if resource["kind"] == "unit":
                 taken = occupancy.units["x"].clash(t(0), t(9), t(0), t(9)) is not None
@@ -92,6 +94,10 @@ def test_free__what_is_kept_from_newcomers_stays_taken() -> None:
             else:
                 taken = occupancy.sessions["x"].taken == 1
             assert taken is kept
+            # whoever waits already does not find it taken
+            assert occupancy.peak("x", t(0), t(9), queued=True) == 0
+            if resource["kind"] == "unit":
+                assert occupancy.units["x"].clash(t(0), t(9), t(0), t(9), queued=True) is None
             assert occupancy.sessions["x"].used == 0
 
 

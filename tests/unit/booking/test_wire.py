@@ -13,9 +13,21 @@ from contracts.booking.rules import BookingRules
 from contracts.catalog import OfferPublished, OfferWithdrawn
 from contracts.envelope import Event, Model, decode, encode
 from services.booking.domain.claims import Booking, Claimant, ClaimantKind, Reasons, Why
-from services.booking.domain.codes import Choose, Kind, Reason, Role, State
+from services.booking.domain.codes import Choose, Every, Kind, Reason, Role, State
 from services.booking.domain.copies import Status
-from services.booking.domain.requests import Asked, Cancelled, Command, Confirmed, Named, Outcome, Refused, Rejected, Unchanged
+from services.booking.domain.requests import (
+    Asked,
+    Cancelled,
+    Command,
+    Confirmed,
+    Named,
+    Outcome,
+    Refused,
+    Rejected,
+    SeriesRef,
+    SeriesRule,
+    Unchanged,
+)
 from services.booking.wire import answers
 from services.booking.wire.offers import copies_of, offer_of, withdrawn_copy
 from services.booking.wire.requests import named_actor, named_booking, named_offer, request_of
@@ -151,7 +163,7 @@ def test_request__everything_arrives() -> None:
         "options": ["beamer"], "quantity": 2, "quantities": {"beamer": 1}, "needs": ["step_free"], "offer_revision": 3,
         "actor": CITIZEN | {"groups": ["club"]}, "expected_version": 4,
     }  # fmt: skip
-    request = request_of(event(RequestBooking, body, expiry_time=NOW + DAY), named("b"), ALL)
+    request = request_of(event(RequestBooking, body, expiry_time=NOW + DAY), [named("b")], ALL)
     assert (request.command, request.offer_id, request.expected_version) == (Command.REQUEST, OFFER, 4)
     assert request.expires_at == NOW + DAY
     assert isinstance(request.body, Asked)
@@ -160,31 +172,32 @@ def test_request__everything_arrives() -> None:
     assert (wish.choices, wish.quantities) == ({"main": "room"}, {"beamer": 1})
     assert (wish.options, wish.needs, wish.groups) == (frozenset({"beamer"}), frozenset({"step_free"}), frozenset({"club"}))
     assert (wish.quantity, wish.offer_revision, wish.person_id) == (2, 3, named("ann"))
-    assert (request.body.booking_id, request.body.claimant.person_id, wish.unserved) == (named("b"), named("ann"), False)
+    assert (request.body.booking_id, request.body.claimant.person_id) == (named("b"), named("ann"))
 
 
-@pytest.mark.parametrize(
-    ("more", "unserved"),
-    [
-        ({}, False),
-        ({"intent": "hold"}, True),
-        ({"series": {"every": "week", "count": 3, "mode": "skip"}}, True),
-        ({"add_to": {"series_id": str(named("s")), "n": 1}}, True),
-        ({"overbook": {"reason_code": "vip"}}, True),
-        ({"join_waitlist": False}, False),
-        ({"instant_only": True}, False),
-    ],
-)
-def test_request__what_is_not_decided_yet_is_marked(more: dict[str, Any], unserved: bool) -> None:
+def test_request__what_is_asked_beside_the_wish_arrives() -> None:
     body = {"claimant": PERSON, "start": "2027-03-02T10:00:00Z", "end": "2027-03-02T11:00:00Z"}
-    request = request_of(event(RequestBooking, body | more), named("b"), ALL)
-    assert isinstance(request.body, Asked)
-    assert request.body.wish.unserved is unserved
+
+    def asked(**more: Any) -> Asked:
+        ids = [named("b"), named("c")]
+        made = request_of(event(RequestBooking, body | more), ids, ALL, series_id=named("s")).body
+        assert isinstance(made, Asked)
+        return made
+
+    assert (asked().hold, asked().join, asked().instant_only, asked().series) == (False, True, False, None)
+    held = asked(intent="hold", hold_seconds=90, join_waitlist=False, instant_only=True)
+    assert (held.hold, held.hold_for, held.join, held.instant_only) == (True, timedelta(seconds=90), False, True)
+    series = asked(series={"every": "week", "count": 2, "mode": "skip"})
+    assert series.series == SeriesRule(Every.WEEK, 1, 2, True)
+    assert (series.series_id, series.occurrence_ids) == (named("s"), (named("c"),))
+    assert asked(add_to={"series_id": str(named("s")), "n": 1}).add_to == SeriesRef(named("s"), 1)
+    over = asked(overbook={"reason_code": "vip"})
+    assert (over.overbook_reason, over.wish.overbook) == ("vip", True)
 
 
 @pytest.mark.parametrize(("roles", "permitted"), [(ALL, True), (frozenset({Role.STAFF}), False), (frozenset(), False)])
 def test_request__permitted_if_the_source_may_state_the_role(roles: frozenset[Role], permitted: bool) -> None:
-    assert request_of(event(RequestBooking, {"claimant": PERSON}), named("b"), roles).actor.permitted is permitted
+    assert request_of(event(RequestBooking, {"claimant": PERSON}), [named("b")], roles).actor.permitted is permitted
 
 
 @pytest.mark.parametrize(
@@ -197,7 +210,7 @@ def test_request__permitted_if_the_source_may_state_the_role(roles: frozenset[Ro
 )
 def test_claimants__there_and_back(claimant: dict[str, Any], expected: Claimant) -> None:
     command = event(RequestBooking, {"claimant": claimant})
-    request = request_of(command, named("b"), ALL)
+    request = request_of(command, [named("b")], ALL)
     assert isinstance(request.body, Asked)
     assert request.body.claimant == expected
     assert isinstance(command.data, RequestBooking)
@@ -209,16 +222,16 @@ def test_claimants__there_and_back(claimant: dict[str, Any], expected: Claimant)
 )
 def test_cancel__only_a_partner_gives_up(role: str, reason: str, gave_up: bool) -> None:
     body = {"booking_id": str(named("b")), "reason_code": reason, "actor": {"role": role, "id": "sued"}}
-    request = request_of(event(CancelBooking, body), named("x"), ALL)
+    request = request_of(event(CancelBooking, body), [named("x")], ALL)
     assert request.body == Named(named("b"), None, gave_up)
 
 
 def test_commands__about_a_booking_or_a_series() -> None:
     check_in = event(CheckIn, {"booking_id": str(named("b")), "code": "ABCDEFGH", "direction": "in"})
-    assert request_of(check_in, named("x"), ALL).body == Named(named("b"), "ABCDEFGH")
+    assert request_of(check_in, [named("x")], ALL).body == Named(named("b"), "ABCDEFGH", coming=True)
     assert named_booking(check_in) == named("b")
     series = event(CancelBooking, {"series_id": str(named("s")), "from_n": 0})
-    assert request_of(series, named("x"), ALL).body == Named(None)
+    assert request_of(series, [named("x")], ALL).body == Named(None, series_id=named("s"))
     assert named_booking(series) is None
     assert named_booking(event(RequestBooking, {"claimant": PERSON})) is None
     for model in COMMANDS:

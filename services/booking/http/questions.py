@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -61,6 +61,25 @@ class FreeAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class DayAnswer:
+    """A local date; `free` if and only if booking one of its `count` starts or sessions would succeed."""
+
+    date: date
+    free: bool
+    first_start: datetime | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DaysAnswer:
+    """Every date that was asked for, as of an instant."""
+
+    offer_id: str
+    as_of: datetime
+    days: list[DayAnswer]
+
+
+@dataclass(frozen=True, slots=True)
 class Why:
     """A reason code of booking.md §7, and the component it is about."""
 
@@ -92,9 +111,8 @@ class CheckAnswer:
     next_start: datetime | None = None
 
 
-def routes(house: House, pool: Pool) -> APIRouter:
-    """The routes of booking; errors are problem details."""
-    router = APIRouter(prefix="/v1")
+def add_questions(router: APIRouter, house: House, pool: Pool) -> None:
+    """Routes for every frontend: they never tell whose a span is."""
 
     @router.get("/requests/{request_id}", responses={404: {"description": "`not_decided_yet`"}})
     async def show_request(request_id: UUID) -> Decided:
@@ -132,6 +150,39 @@ def routes(house: House, pool: Pool) -> APIRouter:
         as_of, free = found
         return FreeAnswer(offer_id, as_of, free.starts, free.spans, free.sessions, free.more)
 
+    _add_days(router, house, pool)
+    _add_check(router, house, pool)
+
+
+def _add_days(router: APIRouter, house: House, pool: Pool) -> None:
+    @router.get("/offers/{offer_id}/days", response_model_exclude_none=True, responses=_UNKNOWN_OFFER)
+    async def show_days(
+        offer_id: Id,
+        from_: Annotated[date, Query(alias="from")],
+        to: Annotated[date, Query(description="the last date asked for")],
+        duration: Minutes | None = None,
+        quantity: Quantity = 1,
+        needs: Codes = [],  # noqa: B006
+        group: Codes = [],  # noqa: B006
+        choice: Choices = [],  # noqa: B006
+        option: Codes = [],  # noqa: B006
+        person_id: UUID | None = None,
+        ignore: UUID | None = None,
+    ) -> DaysAnswer:
+        """Per local date whether something is free, the first start and how many; at most 92 days."""
+        if not from_ <= to < from_ + timedelta(days=FREE_WINDOW_DAYS_MAX):
+            raise _wrong("to", f"not before `from`, at most {FREE_WINDOW_DAYS_MAX} days")
+        length = None if duration is None else timedelta(minutes=duration)
+        wish = _wish(length, quantity, needs, group, choice, option, person_id, undecided=True)
+        async with reading(pool) as conn:
+            found = await questions.list_days(house, conn, offer_id, wish, from_, to + timedelta(days=1), ignore)
+        if found is None:
+            raise Problem(404, "unknown_offer")
+        as_of, days = found
+        return DaysAnswer(offer_id, as_of, [DayAnswer(day.date, day.count > 0, day.first_start, day.count) for day in days])
+
+
+def _add_check(router: APIRouter, house: House, pool: Pool) -> None:
     @router.get("/offers/{offer_id}/check", response_model_exclude_none=True, responses=_UNKNOWN_OFFER)
     async def check(
         offer_id: Id,
@@ -158,8 +209,6 @@ def routes(house: House, pool: Pool) -> APIRouter:
         if checked is None:
             raise Problem(404, "unknown_offer")
         return _check_answer(offer_id, checked)
-
-    return router
 
 
 def _wish(

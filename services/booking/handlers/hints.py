@@ -1,0 +1,121 @@
+"""`AvailabilityChanged`: a hint for those who must not rebuild the rules, made from the ledger by a timer (booking.md §5)."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from contracts import topics
+from contracts.booking import AvailabilityChanged
+from contracts.booking.outcomes import DayFree, SessionFree
+from contracts.envelope import Event
+from hubkit import ids, outbox
+from hubkit.db import Pool, ReadConn, reading, transaction
+from services.booking.domain.claims import Wish
+from services.booking.domain.hours import local_date
+from services.booking.domain.offers import Offer
+from services.booking.domain.zones import DAY
+from services.booking.handlers import questions
+from services.booking.handlers.house import House
+from services.booking.limits import FREE_WINDOW_DAYS_MAX, HINT_OFFERS_MAX, HINT_OVERLAP_SECONDS
+from services.booking.store import hints as store
+from services.booking.store.hints import Told
+from services.booking.wire import answers
+
+ANYBODY = Wish(None, None, None, undecided=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An offer of which something may have changed, on which local dates; None: on all of them."""
+
+    offer_id: str
+    span: tuple[datetime, datetime] | None
+
+
+async def tell_availability(house: House, pool: Pool) -> int:
+    """Compare what is free with what readers were told, at most one event per offer; how many were told.
+
+    Everything once after each change of rules, new dates after each local midnight, else what bookings touched. What is
+    decided while this runs is found by the next run: it looks back a little further than the last one.
+    """
+    async with reading(pool) as conn:
+        now = await house.clock.now(conn)
+        due = await _find_due(conn, now)
+        known = await store.read_told(conn, [one.offer_id for one in due])
+        pictures = [picture for one in due if (picture := await _picture(house, conn, one, known.get(one.offer_id), now))]
+    async with transaction(pool) as tx:
+        if not await store.write_mark(tx, now):
+            return 0
+        told = [event for picture in pictures if (event := _event(house, known.get(picture.offer_id), picture))]
+        await store.upsert_told(tx, pictures)
+        await outbox.put(tx, topics.BOOKING_EVENTS, told)
+    return len(told)
+
+
+async def _find_due(conn: ReadConn, now: datetime) -> list[Due]:
+    due = {offer_id: Due(offer_id, None) for offer_id in await store.read_stale(conn, now, FREE_WINDOW_DAYS_MAX)}
+    since = (await store.read_mark(conn) or now) - timedelta(seconds=HINT_OVERLAP_SECONDS)
+    touched = {name: (low, high) for name, low, high in await store.read_touched(conn, since)}
+    for offer_id, resource_ids in (await store.read_offers_of(conn, touched)).items() if touched else ():
+        if offer_id in due or len(due) >= 2 * HINT_OFFERS_MAX:
+            continue
+        spans = [touched[name] for name in resource_ids if name in touched]
+        due[offer_id] = Due(offer_id, (min(low for low, _ in spans), max(high for _, high in spans)))
+    return list(due.values())
+
+
+async def _picture(house: House, conn: ReadConn, due: Due, known: Told | None, now: datetime) -> Told | None:
+    """What is free of an offer now: all sessions ahead, or each local date within 92 days; None if it is gone."""
+    offer = await house.shelf.take_current(conn, due.offer_id)
+    if offer is None:
+        return None
+    today = local_date(now, offer.where)
+    until = today + FREE_WINDOW_DAYS_MAX * DAY
+    revision = await store.read_rules_revision(conn, due.offer_id)
+    if offer.session is not None:
+        return Told(due.offer_id, revision, until, now, await _sessions(house, conn, offer, now), {})
+    first, after = today, until
+    days: dict[str, bool] = {}
+    if known is not None and known.revision == revision:
+        days = {day: is_free for day, is_free in known.days.items() if day >= today.isoformat()}
+        if due.span is not None:  # a claim before midnight may be in the way of a start of the next day, and its eve's
+            first = max(today, local_date(due.span[0], offer.where) - DAY)
+            after = min(until, local_date(due.span[1], offer.where) + 2 * DAY)
+        else:
+            first = max(today, known.until)
+    if first < after:
+        days |= await _days(house, conn, due.offer_id, first, after)
+    return Told(due.offer_id, revision, until, now, {}, days)
+
+
+async def _days(house: House, conn: ReadConn, offer_id: str, first: date, after: date) -> dict[str, bool]:
+    found = await questions.list_days(house, conn, offer_id, ANYBODY, first, after, None)
+    assert found is not None, "the offer is known"
+    return {day.date.isoformat(): day.count > 0 for day in found[1]}
+
+
+async def _sessions(house: House, conn: ReadConn, offer: Offer, now: datetime) -> dict[str, int]:
+    assert offer.session is not None, "asked of an offer with sessions"
+    low, high = now, now + timedelta(days=10 * 366)
+    found = await questions.list_free(house, conn, offer.offer_id, ANYBODY, low, high, None)
+    assert found is not None, "the offer is known"
+    free = {session.resource_id: session.free if offer.published else 0 for session in found[1].sessions}
+    ahead = {r.resource_id: 0 for r in offer.session.resources if r.start is not None and r.start > now}
+    return ahead | free
+
+
+def _event(house: House, known: Told | None, picture: Told) -> Event | None:
+    """What differs from what was told; everything where the rules are newer. None if there is nothing to tell."""
+    whole = known is None or known.revision != picture.revision
+    before = ({}, {}) if known is None or whole else (known.sessions, known.days)
+    sessions = [SessionFree(resource_id=n, free=f) for n, f in sorted(picture.sessions.items()) if before[0].get(n) != f]
+    days = [
+        DayFree(date=date.fromisoformat(day), free=is_free)
+        for day, is_free in sorted(picture.days.items())
+        if before[1].get(day) != is_free
+    ]
+    if not sessions and not days:
+        return None
+    data = AvailabilityChanged(
+        offer_id=picture.offer_id, actor_role=answers.SYSTEM, as_of=picture.as_of, sessions=tuple(sessions), days=tuple(days)
+    )
+    return Event(ids.new(), house.source, data.ce_type, picture.as_of, data.key(), data)
