@@ -72,8 +72,8 @@ class KafkaServer:
     async def produce(self, topic: str, records: Sequence[Raw]) -> list[tuple[int, int]]:
         """Send in order; partition and offset of each, in the same order."""
         producer = AIOKafkaProducer(bootstrap_servers=self.address, enable_idempotence=True, linger_ms=2)
-        await producer.start()
         try:
+            await producer.start()
             sent = [
                 await producer.send(topic, key=r.key, value=r.value, headers=list(r.headers), partition=r.partition)
                 for r in records
