@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hubkit.db import Tx
-from services.booking.handlers import settlement
+from services.booking.handlers import writing
 from services.booking.store import resources
 from services.booking.store.resources import Locked
 from tests.service.booking.hub import Hub, at, command, one, published, room, wish
@@ -36,7 +36,7 @@ class Meeting:
         self.came: set[Any] = set()
 
     async def __call__(self, *arguments: Any) -> None:
-        """In place of `settlement.write`; each worker waits once."""
+        """In place of `writing.write`; each worker waits once."""
         if (worker := asyncio.current_task()) not in self.came:
             self.came.add(worker)
             try:
@@ -71,8 +71,8 @@ async def workers(service_db: Callable[[str], str]) -> AsyncIterator[list[Hub]]:
 
 async def everybody_wants(workers: list[Hub], monkeypatch: pytest.MonkeyPatch, names: list[str]) -> int:
     """Each worker takes a poll with a wish for each of these, all at one hour; how many met between read and write."""
-    meeting = Meeting(settlement.write)
-    monkeypatch.setattr(settlement, "write", meeting)
+    meeting = Meeting(writing.write)
+    monkeypatch.setattr(writing, "write", meeting)
     polls = []
     for part, worker in enumerate(workers):
         wishes = [wish(name, None if name == "course" else at(9), person=f"p{part}") for name in names]
