@@ -101,7 +101,7 @@ class Stand:
 
         await eventually(there, seconds=seconds, what=f"offset {offset} of partition {partition}")
 
-    async def stopped(self, *, seconds: float = 10) -> str:
+    async def stopped(self, *, seconds: float = 40) -> str:
         """Wait for the stop with alarm; its reason."""
 
         async def there() -> str:

@@ -21,6 +21,7 @@ from tests.support import frontend
 from tests.support.kafka import Raw
 from tests.support.processes import House
 from tests.support.servers import Servers
+from tests.support.waiting import eventually
 
 Server = Literal["kafka", "postgres"]
 Way = Literal["stopped", "frozen"]
@@ -149,5 +150,8 @@ async def survives(pair: Pair, house: House, name: Server, way: Way, *, seconds:
     assert len(load.sent) > 20, "hardly any load"
     assert [one.exit_code for one in crew] == [None, None], "an outage must not end as a crash loop"
     assert await house.fetch("SELECT 1 FROM dead_letters") == [], "an outage is no fault of a record"
-    for one in crew:
-        assert (await one.http("GET", "/health/ready")).status_code == 200
+
+    async def ready() -> bool:
+        return all([(await one.http("GET", "/health/ready")).status_code == 200 for one in crew])
+
+    await eventually(ready, seconds=30, what="both processes to be ready again")

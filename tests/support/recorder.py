@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -107,6 +108,11 @@ def _at(spec: str, act: Callable[[], object]) -> None:
     points.hook = hook
 
 
+def _stop_here() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(0.2)  # the signal may reach another thread first: this one must not run on meanwhile
+
+
 def main() -> int:
     """Until SIGTERM, or until the named point."""
     # The broker's least: tests wait this long for each process that was killed or frozen.
@@ -114,7 +120,7 @@ def main() -> int:
     if spec := os.environ.get("RECORDER_CRASH_AT"):
         _at(spec, lambda: os._exit(EXIT_CODE))
     if spec := os.environ.get("RECORDER_FREEZE_AT"):
-        freeze = partial(_at, spec, lambda: os.kill(os.getpid(), signal.SIGSTOP))
+        freeze = partial(_at, spec, _stop_here)
         signal.signal(signal.SIGUSR1, lambda *_: freeze())
     if os.environ.get("RECORDER_FENCE") == "off":
 
