@@ -17,7 +17,8 @@ from contracts.topics import Topic
 
 BATCH: Final = 500
 UNITS: Final = 200
-QUIET_MS: Final = 500
+POLL_MS: Final = 500
+QUIET_SECONDS_MAX: Final = 10.0  # without a record: then what is missing is missing
 
 _SCHEMA: Final = """
 CREATE SCHEMA bare;
@@ -76,12 +77,11 @@ async def read_rate(kafka: str, topic: Topic, *, parsed: bool) -> Reading:
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         await consumer.seek_to_beginning(*partitions)
-        started = time.perf_counter()
+        started = last = time.perf_counter()
         seen = 0
-        while seen < sum(ends.values()):
-            polled = await consumer.getmany(timeout_ms=QUIET_MS, max_records=BATCH)
-            if not polled:
-                break
+        while seen < sum(ends.values()) and time.perf_counter() - last < QUIET_SECONDS_MAX:
+            polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH)
+            last = time.perf_counter() if polled else last
             for records in polled.values():
                 seen += len(records)
                 if parsed:
