@@ -85,6 +85,8 @@ class Supervisor:
         while not ready():
             self._look_for_the_end()
             if child.ended() is not None:
+                if ready():  # a one-shot that ended between the two questions
+                    return
                 raise self._ended_badly(child)
             if time.monotonic() > deadline:
                 log = self.folder.log_of(child.spec.name)
