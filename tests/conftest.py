@@ -25,7 +25,7 @@ LEVELS = {
 }
 
 WITH_SERVERS = ("service", "integration", "e2e", "chaos")
-SECONDS_MAX = 30  # of the test alone: the first one that asks for servers waits for their download too
+SECONDS_MAX = 90  # of the test alone: the first one that asks for servers waits for their download too
 
 
 def _is_worker(config: pytest.Config) -> bool:
