@@ -137,6 +137,18 @@ def test_figures_of_the_day__agree_with_booking(hub: ComposeHub) -> None:
     assert eventually_sync(difference, seconds=60).endswith(" 0 differences")
 
 
+def test_consumer_rewound_while_it_is_stopped__reads_again_and_counts_once(hub: ComposeHub) -> None:
+    facts = "SELECT count(*) FROM events"
+    position = "SELECT sum(next_offset) FROM stored_offsets WHERE topic = 'booking.events.v1'"
+    before, end = hub.sql("analytics", facts), hub.sql("analytics", position)
+    hub.compose("stop", "analytics")
+    hub.ops("hubnetz", "rewind", "analytics", "--to", "start", "--yes")
+    assert hub.sql("analytics", position) == "0"
+    hub.up("analytics")
+    eventually_sync(lambda: hub.sql("analytics", position) == end, seconds=60, what="the end of the log")
+    assert hub.sql("analytics", facts) == before
+
+
 def test_secret_renewed__commands_that_init_names_bring_it_to_the_hub(hub: ComposeHub) -> None:
     old = (hub.folder / "secrets" / "booking-database-url").read_text()
     told = hub.init("--rotate", "booking-database-url")
