@@ -35,7 +35,8 @@ class Topic:
     """One row of the table; `by_type` leads from `ce_type` to the model.
 
     `tombstones`: a null value is due. `answers_invalid`: a command whose body fails its model is answered instead of put away.
-    `own_writers_only`: only services of this hub write it, so a bad record there is a fault of ours.
+    `own_writers_only`: only services of this hub write it, so a bad record there is a fault of ours. Elsewhere the broker
+    stamps the records: by a stranger's clock they would be deleted before they are read, or never.
     """
 
     name: str
@@ -78,7 +79,10 @@ class Topic:
             "max.compaction.lag.ms": self.max_compaction_lag_ms,
             "message.timestamp.after.max.ms": self.timestamp_after_max_ms,
         }
-        return {"cleanup.policy": self.cleanup} | {name: str(number) for name, number in numbers.items() if number is not None}
+        texts = {"cleanup.policy": self.cleanup}
+        if not self.own_writers_only:
+            texts["message.timestamp.type"] = "LogAppendTime"
+        return texts | {name: str(number) for name, number in numbers.items() if number is not None}
 
 
 def _shared(name: str, *, key: str, partitions: int, readers: tuple[str, ...], retention_ms: int | None = None) -> Topic:

@@ -22,7 +22,7 @@ from faststream.kafka import KafkaBroker
 
 from hubkit import inbox, migrations, outbox
 from hubkit.db import Pool, reading, transaction
-from hubkit.errors import is_transient
+from hubkit.errors import DATABASE_ERRORS, is_transient
 from hubkit.health import Health
 from hubkit.messaging import Bus, Feed
 from hubkit.outbox import Relay
@@ -203,7 +203,7 @@ async def _reason(check: Callable[[], Awaitable[str]]) -> str:
     """What the check says; if a server is away, that."""
     try:
         return await check()
-    except (KafkaError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+    except (KafkaError, *DATABASE_ERRORS) as exc:
         if isinstance(exc, asyncpg.PostgresError) and not is_transient(exc):
             raise
         return f"no answer ({type(exc).__name__})"

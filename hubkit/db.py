@@ -90,7 +90,7 @@ async def _borrowed(pool: Pool) -> "AsyncIterator[asyncpg.pool.PoolConnectionPro
     # taken for one, it would send good records to the dead letter.
     try:
         connection = await pool.raw.acquire()
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as exc:
         raise NoConnection(type(exc).__name__) from exc
     try:
         yield connection

@@ -19,6 +19,8 @@ import asyncpg
 _TRANSIENT_CLASSES = ("08", "40", "53", "57")
 _TRANSIENT_CODES = frozenset({"25006", "25P03", "25P04", "55P03"})
 _LOCK_CODES = frozenset({"40P01", "40001", "55P03", "57014"})
+# What a database can meet us with. The last is asyncpg's word for a session that the server cut while it lay idle.
+DATABASE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _DRIVER_TRANSIENT = (
     OSError,  # covers ConnectionError and TimeoutError
     asyncpg.PostgresConnectionError,

@@ -23,7 +23,7 @@ from contracts.envelope import Event, encode
 from contracts.topics import Topic
 from hubkit import points
 from hubkit.db import COMMAND_SECONDS_MAX, CONNECT_SECONDS_MAX, ReadConn, Tx, session_settings
-from hubkit.errors import is_transient
+from hubkit.errors import DATABASE_ERRORS, is_transient
 from hubkit.telemetry import Metrics
 
 log = logging.getLogger(__name__)
@@ -179,7 +179,7 @@ class Relay:
         while not self._stopping.is_set():
             try:
                 await self._lead()
-            except (SendFailed, KafkaException, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+            except (SendFailed, KafkaException, *DATABASE_ERRORS) as exc:
                 if isinstance(exc, asyncpg.PostgresError) and not is_transient(exc):
                     raise
                 self._failures += 1
@@ -211,7 +211,7 @@ class Relay:
             await self._send_all(connection)
         finally:
             self.leading = False
-            with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            with contextlib.suppress(*DATABASE_ERRORS):
                 await connection.close(timeout=CONNECT_SECONDS_MAX)
 
     async def _send_all(self, connection: asyncpg.Connection) -> None:

@@ -25,7 +25,7 @@ from faststream.middlewares import AckPolicy
 from contracts.topics import Topic
 from hubkit import inbox, points
 from hubkit.db import transaction
-from hubkit.errors import ConsumerStopped, is_transient
+from hubkit.errors import DATABASE_ERRORS, ConsumerStopped, is_transient
 from hubkit.messaging.bus import Bus
 from hubkit.messaging.consumer import Consumer
 from hubkit.messaging.reader import Reader
@@ -192,7 +192,7 @@ class Feed:
         while True:  # tidy: unbounded an outage lasts as long as it lasts; stopping the feed cancels the wait
             try:
                 answer = await ask()
-            except (KafkaError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+            except (KafkaError, *DATABASE_ERRORS) as exc:
                 if isinstance(exc, asyncpg.PostgresError) and not is_transient(exc):
                     raise
                 self.patient = True
@@ -284,7 +284,7 @@ class Feed:
                 await inbox.advance_offsets(tx, self.consumer.name, self.topic.name, ours)
         except ConsumerStopped as stop:
             self._stop(stop.reason)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as exc:
+        except DATABASE_ERRORS as exc:
             log.warning("position not stored", extra={"action": "consume", "error": type(exc).__name__})
         else:
             self._positions |= ours

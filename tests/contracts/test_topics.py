@@ -88,7 +88,7 @@ def test_topics_without_messages__are_the_ones_that_say_so() -> None:
 @pytest.mark.parametrize(
     ("topic", "partitions", "config"),
     [
-        (topics.BOOKING_REQUESTS, 6, deleted(14)),
+        (topics.BOOKING_REQUESTS, 6, deleted(14) | {"message.timestamp.type": "LogAppendTime"}),
         (topics.BOOKING_EVENTS, 6, deleted(427)),
         (topics.CATALOG_OFFERS, 6, COMPACTED | {"min.compaction.lag.ms": str(427 * DAY)}),
         (topics.PEOPLE_CONTACTS, 3, COMPACTED | {"max.compaction.lag.ms": str(DAY)}),

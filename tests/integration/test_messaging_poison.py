@@ -1,5 +1,7 @@
 """Records that Kafka's client dies of: they are set aside, and those around them are handled."""
 
+import asyncio
+import time
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -63,6 +65,14 @@ async def test_packed_batch_that_unpacks_to_far_more__kept_packed_and_its_neighb
         # As the broker gave it; only offset, leader epoch and what they are part of were filled in by it.
         assert [row["payload"][61:] for row in letters] == [bomb[61:] for bomb in bombs]
         assert all("2 records" in row["detail"] for row in letters)
+
+
+async def test_record_stamped_years_ago__kept_as_long_as_any_other(kafka: KafkaServer) -> None:
+    """By its own stamp it would be deleted before it is read, and the reader would stop in front of the gap."""
+    topic = await asyncio.to_thread(kafka.topic, topics.BOOKING_REQUESTS, partitions=1)
+    await hostile.send(kafka.address, topic.name, 0, hostile.batch([bare(frontend.request())], codec=hostile.ZSTD))
+    (record,) = await kafka.read(topic.name, count=1)
+    assert abs(record.timestamp / 1000 - time.time()) < 60
 
 
 async def test_many_batches_that_unpack_to_the_limit__read_some_at_a_time(

@@ -266,6 +266,24 @@ async def test_session_of_the_leader_cut__leads_again_and_loses_nothing(post: Po
     assert relay.leading
 
 
+async def test_cut_session_told_by_the_driver_in_its_own_way__leads_again(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """asyncpg's error for a statement on a session that the server cut a moment ago is of no family of its other ones."""
+    plain = asyncpg.Connection.fetch
+    failures = iter([asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")])
+
+    async def fetch(self: asyncpg.Connection, query: str, *args: object) -> list[asyncpg.Record]:
+        if "FROM outbox" in query and (error := next(failures, None)):
+            raise error
+        return await plain(self, query, *args)
+
+    monkeypatch.setattr(asyncpg.Connection, "fetch", fetch)
+    relay = post.relay()
+    await post.put(answer("key"))
+    await post.empty()
+    assert relay.leading
+    assert next(failures, None) is None, "the error was met"
+
+
 async def test_event_that_cannot_be_sent__refused_before_a_row_is_written(post: Post) -> None:
     """A relay that cannot send its first row stands still, and all that is behind it."""
     with pytest.raises(ValueError, match="key"):

@@ -19,7 +19,7 @@ GZIP: Final = 1
 SNAPPY: Final = 2
 LZ4: Final = 3
 ZSTD: Final = 4
-_TIMESTAMP_MS: Final = 1_790_000_000_000
+_TIMESTAMP_MS: Final = 1_000_000_000_000  # of 2001: a broker that went by it would delete the record within minutes
 _TIMEOUT_MS: Final = 15_000
 
 
