@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.failures import MISSING, Failure
-from deploy.hub import Hub
+from deploy.hub import DEFAULT_ZONE, Hub
 from deploy.local.folder import DataFolder
 from deploy.migrate import dsn_for
 
@@ -34,6 +34,7 @@ def hub(secrets: Path) -> Hub:
         http={name: f"http://{name}:{PORT}" for name in addresses},
         mail={"smtp": os.environ.get("HUBNETZ_MAIL_SMTP", ""), "http": os.environ.get("HUBNETZ_MAIL_HTTP", "")},
         data_dir=str(folder.path),
+        time_zone=os.environ.get("HUBNETZ_TIME_ZONE") or DEFAULT_ZONE,
     )
 
 

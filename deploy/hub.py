@@ -13,6 +13,7 @@ DATA: Final = "HUBNETZ_DATA"
 SECRETS: Final = "HUBNETZ_SECRETS_DIR"  # set in compose.yaml: the command works inside a container of the hub
 DEFAULT_ID: Final = "grossroehrsdorf"
 DEFAULT_NAME: Final = "InnovationsHub Großröhrsdorf"
+DEFAULT_ZONE: Final = "Europe/Berlin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Hub:
     http: Mapping[str, str]
     mail: Mapping[str, str]
     data_dir: str
+    time_zone: str = DEFAULT_ZONE
 
     def env(self) -> dict[str, object]:
         """For a client of any language; the shape is promised."""

@@ -45,7 +45,7 @@ class Service:
                 **inherited(),
                 **files,
                 **(_mail(hub) if self.name == "notify" else {}),
-                **(_year_keys(folder) if self.name == "analytics" else {}),
+                **(_figures(hub, folder) if self.name == "analytics" else {}),
                 "HUBNETZ_DATABASE_URL_FILE": str(address),
                 "HUBNETZ_HUB_ID": hub.hub_id,
                 "HUBNETZ_HUB_NAME": hub.hub_name,
@@ -75,10 +75,17 @@ def _mail(hub: Hub) -> dict[str, str]:
     }
 
 
-def _year_keys(folder: DataFolder) -> dict[str, str]:
-    """The keys that make pseudonyms, those of the years that need one drawn now if they are missing."""
+def _figures(hub: Hub, folder: DataFolder) -> dict[str, str]:
+    """The keys that make pseudonyms, those of the years that need one drawn now if they are missing; and whom it compares
+    itself with when `reconcile` is called."""
     installation.complete_year_keys(folder.path, datetime.now(UTC).date())
-    return {"HUBNETZ_ANALYTICS_KEYS": str(folder.path / installation.SECRETS / installation.YEAR_KEYS)}
+    return {
+        "HUBNETZ_TIME_ZONE": hub.time_zone,
+        "HUBNETZ_ANALYTICS_KEYS": str(folder.path / installation.SECRETS / installation.YEAR_KEYS),
+        "HUBNETZ_BOOKING_URL": hub.http["booking"],
+        "HUBNETZ_BOOKING_TOKEN_FILE": str(folder.secret_file("service-token")),
+        "HUBNETZ_ANALYTICS_URL": hub.http["analytics"],
+    }
 
 
 def mail_sink_spec(hub: Hub, folder: DataFolder) -> Spec:

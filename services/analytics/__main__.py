@@ -7,7 +7,16 @@ from collections.abc import Iterable
 from datetime import date
 
 from hubkit.app import run_service
-from services.analytics.app import SERVICE, build, compare_with_booking, days_named, make_keys, mark_days, rebuild_all
+from services.analytics.app import (
+    SERVICE,
+    DaysRefused,
+    build,
+    compare_with_booking,
+    days_named,
+    make_keys,
+    mark_days,
+    rebuild_all,
+)
 from services.analytics.settings import AnalyticsSettings, ReconcileSettings
 
 
@@ -27,10 +36,19 @@ def main(arguments: list[str]) -> int:
         return run_service(SERVICE, AnalyticsSettings(), build)
     if chosen.command == "new-key":
         return _say(f"key made for {year}" for year in make_keys(AnalyticsSettings()))
-    if chosen.command == "recompute":
-        marked = asyncio.run(mark_days(AnalyticsSettings(), chosen.first, chosen.last or chosen.first))
-        return _say([f"{marked} days marked"])
-    return _rebuild(chosen.accept) if chosen.command == "rebuild" else _reconcile(chosen.first, chosen.last)
+    if chosen.command == "rebuild":
+        return _rebuild(chosen.accept)
+    try:
+        return _recompute(chosen.first, chosen.last) if chosen.command == "recompute" else _reconcile(chosen.first, chosen.last)
+    except DaysRefused as exc:
+        parser.error(str(exc))
+
+
+def _recompute(first: date, last: date | None) -> int:
+    settings = AnalyticsSettings()
+    days = days_named(settings, first, last)
+    asyncio.run(mark_days(settings, days))
+    return _say([f"{len(days)} days marked"])
 
 
 def _rebuild(accept: bool) -> int:

@@ -16,9 +16,10 @@ from hubkit.health import Health
 from hubkit.http import create_app
 from hubkit.telemetry import Metrics
 from services.analytics import http
+from services.analytics.clients import asking
 from services.analytics.domain.pseudonyms import years_needed
 from services.analytics.domain.zones import days_between, local_day, zone
-from services.analytics.limits import KEY_BYTES_MIN, RECONCILE_DAYS_MAX
+from services.analytics.limits import DAYS_NAMED_MAX, KEY_BYTES_MIN
 from services.analytics.recompute import turns
 from services.analytics.recompute.rebuild import Rebuilt, rebuild
 from services.analytics.settings import AnalyticsSettings, ReconcileSettings
@@ -26,9 +27,13 @@ from services.analytics.wire.keys import read_keys, write_key
 from services.analytics.worker import loops, routes
 from services.analytics.worker.keys import Readers
 from services.analytics.worker.placing import Places, PlacingConsumer
-from services.analytics.worker.reconcile import Asked, Disagreement, reconcile
+from services.analytics.worker.reconcile import Disagreement, reconcile
 
 SERVICE = "analytics"
+
+
+class DaysRefused(Exception):
+    """A command was given days that it cannot work on."""
 
 
 def build(settings: AnalyticsSettings) -> App:
@@ -75,10 +80,10 @@ async def _beside(settings: AnalyticsSettings, connections: int) -> AsyncIterato
         await pool.close()
 
 
-async def mark_days(settings: AnalyticsSettings, first: date, last: date) -> int:
-    """Have the running service compute these days of this hub anew; how many."""
+async def mark_days(settings: AnalyticsSettings, days: Sequence[date]) -> None:
+    """Have the running service compute these days of this hub anew."""
     async with _beside(settings, 1) as (pool, _):
-        return await turns.mark_days(pool, settings.hub_id, first, last)
+        await turns.mark_days(pool, settings.hub_id, days)
 
 
 async def rebuild_all(settings: AnalyticsSettings, *, accept: bool) -> Rebuilt:
@@ -89,8 +94,11 @@ async def rebuild_all(settings: AnalyticsSettings, *, accept: bool) -> Rebuilt:
 
 async def compare_with_booking(settings: ReconcileSettings, days: Sequence[date]) -> list[Disagreement]:
     """Every difference between booking's totals and ours; OSError if one of them does not answer."""
-    booking = Asked(settings.booking_url, settings.booking_token.get_secret_value())
-    return await reconcile(booking, Asked(settings.analytics_url, settings.service_token.get_secret_value()), days)
+    async with (
+        asking(settings.booking_url, settings.booking_token.get_secret_value()) as booking,
+        asking(settings.analytics_url, settings.service_token.get_secret_value()) as analytics,
+    ):
+        return await reconcile(booking, analytics, days)
 
 
 def make_keys(settings: AnalyticsSettings) -> list[int]:
@@ -105,6 +113,12 @@ def make_keys(settings: AnalyticsSettings) -> list[int]:
 
 
 def days_named(settings: AnalyticsSettings, first: date | None, last: date | None) -> list[date]:
-    """From `first` to `last`, at most `RECONCILE_DAYS_MAX`; without them today."""
+    """From `first` to `last`, both included; without them today.
+
+    Errors: DaysRefused if there is none between them, or more than `DAYS_NAMED_MAX`.
+    """
     today = local_day(clock.wall(), zone(settings.time_zone))
-    return days_between(first or today, last or first or today)[:RECONCILE_DAYS_MAX]
+    first, last = first or today, last or first or today
+    if not 0 <= (last - first).days < DAYS_NAMED_MAX:
+        raise DaysRefused(f"from {first} to {last} are not 1 to {DAYS_NAMED_MAX} days")
+    return days_between(first, last)

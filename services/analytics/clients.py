@@ -1,6 +1,7 @@
 """Questions to other services by HTTP: the totals that figures are held against. Never asked inside a transaction."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import date
 
 import httpx
@@ -26,19 +27,36 @@ class _Answer(BaseModel):
     resources: list[_Total] = Field(max_length=TOTALS_MAX)
 
 
-async def read_totals(url: str, token: str, day: date) -> Totals:
-    """`GET /v1/totals?date` of booking or of this service (booking.md §12); zeros are left out.
+class Asked:
+    """A service that answers /v1/totals; ask it inside `asking`."""
 
-    Errors: OSError if there is no answer, or one that cannot be read.
-    """
-    headers = {"Authorization": f"Bearer {token}", "Hubnetz-Actor": "operator/reconcile"}
-    try:
-        async with httpx.AsyncClient(timeout=ANSWER_SECONDS_MAX) as client:
-            response = await client.get(f"{url.rstrip('/')}/v1/totals", params={"date": day.isoformat()}, headers=headers)
+    def __init__(self, client: httpx.AsyncClient, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    async def read_totals(self, day: date) -> Totals:
+        """`GET /v1/totals?date` of booking or of this service (booking.md §12); zeros are left out.
+
+        Errors: OSError if there is no answer, or one that cannot be read.
+        """
+        try:
+            response = await self._client.get("/v1/totals", params={"date": day.isoformat()})
             response.raise_for_status()
             answer = _Answer.model_validate_json(response.content)
-    except (httpx.HTTPError, ValidationError) as exc:
-        raise ConnectionError(f"no totals from {url}: {type(exc).__name__}") from exc
+        except (httpx.HTTPError, ValidationError) as exc:
+            raise ConnectionError(f"no totals from {self._url}: {type(exc).__name__}") from exc
+        return _found(answer)
+
+
+@asynccontextmanager
+async def asking(url: str, token: str) -> AsyncIterator[Asked]:
+    """A service and the token that it wants, for as many questions as there are: a client is dearer than an answer."""
+    headers = {"Authorization": f"Bearer {token}", "Hubnetz-Actor": "operator/reconcile"}
+    async with httpx.AsyncClient(base_url=url.rstrip("/"), headers=headers, timeout=ANSWER_SECONDS_MAX) as client:
+        yield Asked(client, url)
+
+
+def _found(answer: _Answer) -> Totals:
     found: dict[str, dict[str, int]] = {}
     for each in answer.resources:
         numbers = {**each.bookings, "booked_seconds": each.booked_seconds}

@@ -4,6 +4,7 @@ import copy
 import itertools
 from collections.abc import Callable, Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -189,6 +190,18 @@ def test_sink_chosen__notify_knows_no_relay_and_no_login() -> None:
     assert "HUBNETZ_SMTP_USER" not in rendered(overlay_files(), VARIABLES)["services"]["notify"]["environment"]
     assert not login.keys() & sink.keys()
     assert (sink["HUBNETZ_DELIVERY"], sink["HUBNETZ_SMTP_HOST"]) == ("sink", "mailsink")
+
+
+def test_reconcile__analytics_is_told_whom_to_ask_and_by_which_token() -> None:
+    project = rendered(overlay_files(), VARIABLES)["services"]
+    told = project["analytics"]["environment"]
+    for service in ("booking", "analytics"):
+        url = urlsplit(told[f"HUBNETZ_{service.upper()}_URL"])
+        assert url.hostname == service
+        assert str(url.port) == project[service]["environment"]["HUBNETZ_HTTP_PORT"]
+    assert told["HUBNETZ_BOOKING_TOKEN_FILE"] == project["booking"]["environment"]["HUBNETZ_SERVICE_TOKEN_FILE"]
+    assert {"source": "service-token", "target": "service-token"} in project["analytics"]["secrets"]
+    assert told["HUBNETZ_TIME_ZONE"] == project["ops"]["environment"]["HUBNETZ_TIME_ZONE"]
 
 
 def test_overlay_ha__its_nodes_differ_in_number_and_name_only() -> None:

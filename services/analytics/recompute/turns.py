@@ -4,7 +4,7 @@ Marks set meanwhile remain; a crash leaves the marks of its turn. Any number of 
 time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from itertools import groupby
 from zoneinfo import ZoneInfo
@@ -14,7 +14,7 @@ from hubkit.clock import Clock
 from hubkit.db import Pool, Tx, transaction
 from services.analytics import calendar
 from services.analytics.domain import periods
-from services.analytics.domain.zones import day_span, days_between, local_day
+from services.analytics.domain.zones import day_span, local_day
 from services.analytics.limits import DAYS_PER_TURN_MAX, PERIODS_PER_TURN_MAX, RESOURCES_PER_TURN_MAX
 from services.analytics.store import days as store_days
 from services.analytics.store import marks
@@ -95,9 +95,7 @@ async def compute_periods(tx: Tx, dirty: Sequence[tuple[str, periods.Period, dat
         await store_periods.replace_figures(tx, hub_id, period, first, periods.next_first_day(first, period))
 
 
-async def mark_days(pool: Pool, hub_id: str, first: date, last: date) -> int:
-    """Mark the days from `first` to `last`; how many."""
-    from_first_to_last = days_between(first, last)
+async def mark_days(pool: Pool, hub_id: str, days: Collection[date]) -> None:
+    """Mark these days to be computed."""
     async with transaction(pool) as tx:
-        await marks.mark_days(tx, hub_id, from_first_to_last)
-    return len(from_first_to_last)
+        await marks.mark_days(tx, hub_id, days)

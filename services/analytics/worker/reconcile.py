@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from services.analytics.clients import Totals, read_totals
+from services.analytics.clients import Asked, Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +18,6 @@ class Disagreement:
     analytics: int
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A service that answers /v1/totals, and the token that it wants."""
-
-    url: str
-    token: str
-
-
 async def reconcile(booking: Asked, analytics: Asked, days: Sequence[date]) -> list[Disagreement]:
     """Every difference, day by day; empty is as it must be once everything is read and nothing is marked.
 
@@ -33,8 +25,8 @@ async def reconcile(booking: Asked, analytics: Asked, days: Sequence[date]) -> l
     """
     found: list[Disagreement] = []
     for day in days:
-        theirs = await read_totals(booking.url, booking.token, day)
-        ours = await read_totals(analytics.url, analytics.token, day)
+        theirs = await booking.read_totals(day)
+        ours = await analytics.read_totals(day)
         found += compare(day, theirs, ours)
     return found
 
