@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from services.booking.domain.claims import Placement, Reasons, Wish
-from services.booking.domain.codes import EXCLUSIVE, TAKEN, Kind, Reason
+from services.booking.domain.codes import EXCLUSIVE, TAKEN, Kind, Per, Reason, Window
 from services.booking.domain.evaluation import evaluate, on_grid, taken_by_others, taken_parts
 from services.booking.domain.hours import Span, local_date
 from services.booking.domain.occupancy import Occupancy
@@ -191,8 +191,10 @@ def _edges(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: O
     yield from (end for _, end in offer.blackouts.spans)
     if offer.opening is not None:
         yield from (start for start, _ in offer.opening.spans(low, high))
+    yield from _ends_of_limits(offer, wish, occupancy)
     for part, resource in _choices(offer, wish):
         setup, teardown = part.buffers(resource)
+        yield from (taken[1] + setup for taken in occupancy.competing.get(resource.resource_id, ()))
         yield from (end for _, end in resource.blackouts.spans)
         if resource.opening is not None:
             yield from (start for start, _ in resource.opening.spans(low, high))
@@ -201,6 +203,17 @@ def _edges(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: O
             yield from (end + setup for _, end in track.occupied(low - setup, high + teardown))
         elif resource.kind is Kind.POOL and resource.resource_id in occupancy.pools:
             yield from (at + setup for at, _ in occupancy.pools[resource.resource_id].steps())
+
+
+def _ends_of_limits(offer: Offer, wish: Wish, occupancy: Occupancy) -> Iterator[datetime]:
+    """Where what the asker or their group has at one time ends, elsewhere perhaps."""
+    for limit in offer.limits:
+        if limit.window is not Window.SAME_TIME:
+            continue
+        if limit.per is Per.PERSON and wish.person_id is not None:
+            yield from (counted.end for counted in occupancy.people.get((wish.person_id, limit.key), ()))
+        elif limit.group is not None and limit.group in (wish.groups or ()):
+            yield from (counted.end for counted in occupancy.groups.get((limit.group, limit.key), ()))
 
 
 def _choices(offer: Offer, wish: Wish) -> Iterator[tuple[Component, Resource]]:

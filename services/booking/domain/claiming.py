@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from services.booking.domain.availability import LaterStarts, curable
 from services.booking.domain.claims import Actor, Booking, Claimant, ClaimantKind, Placement, Reasons, Why, Wish, reasons
 from services.booking.domain.codes import TAKEN, Queue, Reason, Role, State
-from services.booking.domain.desk import Desk, check_in_code, competitors, enter, join_queue
+from services.booking.domain.desk import Desk, check_in_code, competitors, enter, join_queue, needs_approval
 from services.booking.domain.evaluation import candidates, evaluate, windows
 from services.booking.domain.offers import Offer
 from services.booking.domain.promotion import due_of
@@ -25,7 +25,6 @@ from services.booking.domain.requests import (
 )
 from services.booking.domain.transitions import Trigger
 from services.booking.limits import (
-    COMPETING_MAX,
     HOLD_OF_PARTNER_MAX,
     HOLDS_OF_PARTNER_MAX,
     HOLDS_OF_PERSON_MAX,
@@ -44,7 +43,7 @@ def decide_request(request: Request, asked: Asked, desk: Desk, now: datetime) ->
         # Nobody learns of another person's limits by asking in their name.
         answer = evaluate(offer, asked.wish._replace(person_id=None), desk.occupancy, now)
         return _not_permitted(answer, asked)
-    if asked.add_to is not None and (wrong := _not_of_the_series(asked, asked.add_to, desk)):
+    if asked.add_to is not None and (wrong := _not_of_the_series(asked, asked.add_to, offer, desk)):
         return Rejected(Reasons((Why(wrong),)), add_to=asked.add_to)
     answer = judge(request, asked, offer, desk, now)
     if isinstance(answer, Placement):
@@ -62,13 +61,11 @@ def judge(request: Request, asked: Asked, offer: Offer, desk: Desk, now: datetim
     """What the rules say of the wish, and of what is asked beside it: approval, open holds, competitors."""
     answer = evaluate(offer, asked.wish, desk.occupancy, now)
     found: list[Why] = []
-    approval = _needs_approval(offer, request.actor)
+    approval = needs_approval(offer, request.actor)
     if approval and asked.instant_only:
         found.append(Why(Reason.APPROVAL_REQUIRED))
     if asked.hold:
         found += [Why(code) for code in _open_holds(asked.claimant, desk)]
-    elif approval and isinstance(answer, Placement) and _is_crowded(offer, answer, asked, desk):
-        found.append(Why(Reason.CAPACITY_FULL))
     if not found:
         return answer
     if isinstance(answer, Placement):
@@ -108,7 +105,7 @@ def grant(request: Request, asked: Asked, offer: Offer, placement: Placement, de
         booking = booking._replace(state=State.HELD, due_at=until, hold_expires_at=until, wish=wish)
         enter(desk, booking, Trigger.REQUEST)
         return Held(booking, lasts)
-    if offer.approval is not None and _needs_approval(offer, request.actor):
+    if offer.approval is not None and needs_approval(offer, request.actor):
         competing = 0 if offer.approval.blocks else competitors(desk, placement, asked.booking_id)
         until = min(now + offer.approval.within, booking.start)
         booking = booking._replace(state=State.PENDING_APPROVAL, due_at=until, competing=not offer.approval.blocks, wish=wish)
@@ -117,16 +114,6 @@ def grant(request: Request, asked: Asked, offer: Offer, placement: Placement, de
     booking = booking._replace(due_at=due_of(offer, booking))
     enter(desk, booking, Trigger.REQUEST)
     return Confirmed(booking, booking.start - offer.cancel_ahead)
-
-
-def _needs_approval(offer: Offer, actor: Actor) -> bool:
-    return offer.approval is not None and not offer.approval.auto_groups & actor.groups
-
-
-def _is_crowded(offer: Offer, placement: Placement, asked: Asked, desk: Desk) -> bool:
-    """Whether as many as may compete for the span do so already."""
-    competes = offer.approval is not None and not offer.approval.blocks
-    return competes and competitors(desk, placement, asked.booking_id) >= COMPETING_MAX
 
 
 def _hold_of(asked: Asked, offer: Offer) -> timedelta:
@@ -201,18 +188,19 @@ def may_request(actor: Actor, asked: Asked, offer: Offer | None) -> bool:
     return actor.owns(claimant)
 
 
-def _not_of_the_series(asked: Asked, add_to: SeriesRef, desk: Desk) -> Reason | None:
+def _not_of_the_series(asked: Asked, add_to: SeriesRef, offer: Offer, desk: Desk) -> Reason | None:
     """Why this wish is no skipped occurrence of the series; None if it is one: same offer, claimant and start."""
     series = desk.series.get(add_to.series_id)
-    if series is None or series.claimant != asked.claimant:
+    if series is None or series.claimant != asked.claimant or series.offer_id != offer.offer_id:
         return Reason.GONE
     result = next((result for result in series.results if result.n == add_to.n), None)
     if result is None or result.state is not None:
         return Reason.GONE
+    if any((b.series_id, b.occurrence_no) == (add_to.series_id, add_to.n) for b in desk.bookings.values()):
+        return Reason.GONE  # it was added before
     start = asked.wish.start
     if start is not None and start.tzinfo is None and start != result.start:
-        offer = desk.offers.get(series.offer_id)
-        start = None if offer is None else start.replace(tzinfo=offer.where)
+        start = start.replace(tzinfo=offer.where)
     return None if start == result.start else Reason.GONE
 
 

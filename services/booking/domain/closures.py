@@ -48,7 +48,10 @@ class Applied(NamedTuple):
 
 
 def close(desk: Desk, closures: list[Closure], now: datetime) -> list[Applied]:
-    """Displace what was confirmed or waits for approval, let holds, offers and entries expire; who is checked in stays."""
+    """Displace what was confirmed or waits for approval, let holds, offers and entries expire; who is checked in stays.
+
+    What they held beside the closed span, or with it, is in `desk.freed`.
+    """
     applied: list[Applied] = []
     searched = 0
     for closure in closures:
@@ -63,10 +66,7 @@ def close(desk: Desk, closures: list[Closure], now: datetime) -> list[Applied]:
                 _displace(desk, booking, closure, now, search=searched <= DISPLACED_SEARCHED_MAX)
                 hit.setdefault(booking.offer_id, []).append(booking.booking_id)
             else:
-                change(desk, booking, booking._replace(state=State.EXPIRED), Trigger.CLOSURE)
-                after = desk.bookings[booking.booking_id]
-                lapsed = OfferLapsed if booking.state is State.OFFERED else Expired
-                desk.told.append(Told(lapsed(after, booking.state, Reason.BLACKOUT), Role.SYSTEM))
+                _expire(desk, booking)
                 hit.setdefault(booking.offer_id, [])
         applied += [Applied(closure, offer_id, tuple(displaced)) for offer_id, displaced in hit.items()]
     return applied
@@ -84,11 +84,17 @@ def _is_hit(booking: Booking, closure: Closure, now: datetime) -> bool:
     return booking.waits_for == {closure.resource_id}
 
 
+def _expire(desk: Desk, booking: Booking) -> None:
+    desk.freed |= change(desk, booking, booking._replace(state=State.EXPIRED), Trigger.CLOSURE)
+    lapsed = OfferLapsed if booking.state is State.OFFERED else Expired
+    desk.told.append(Told(lapsed(desk.bookings[booking.booking_id], booking.state, Reason.BLACKOUT), Role.SYSTEM))
+
+
 def _displace(desk: Desk, booking: Booking, closure: Closure, now: datetime, *, search: bool) -> None:
     offer = desk.offers.get(booking.offer_id)
     rebook_by = now + (offer.rebook if offer is not None else timedelta(days=14))
     after = booking._replace(state=State.DISPLACED, due_at=rebook_by, competing=False, wish=None)
-    change(desk, booking, after, Trigger.CLOSURE)
+    desk.freed |= change(desk, booking, after, Trigger.CLOSURE)
     after = desk.bookings[booking.booking_id]
     found = tuple(alternatives(desk, offer, after, now)) if search and offer is not None else ()
     desk.told.append(Told(Displaced(after, booking.state, closure.cause, rebook_by, found), Role.SYSTEM))
@@ -149,9 +155,12 @@ def take_along(desk: Desk, session: Resource, now: datetime) -> list[Applied]:
             answer = _bundle_elsewhere(desk, offer, booking, now)
             if answer is None:
                 closure = Closure(offer.offer_id, session.resource_id, "session_moved", booking.start, booking.end)
-                if (Trigger.CLOSURE, booking.state) in TABLE and State.DISPLACED in TABLE[Trigger.CLOSURE, booking.state]:
+                follows = TABLE.get((Trigger.CLOSURE, booking.state), frozenset())
+                if State.DISPLACED in follows:
                     _displace(desk, booking, closure, now, search=True)
                     displaced.setdefault(offer.offer_id, []).append(booking.booking_id)
+                elif State.EXPIRED in follows:
+                    _expire(desk, booking)
                 continue
             parts = answer.parts
         else:
@@ -182,7 +191,7 @@ def _take_one(
         due = start - offer.waitlist.ahead
     elif due is not None:
         due = min(due, start)
-    change(desk, booking, after._replace(due_at=due), Trigger.MOVED)
+    desk.freed |= change(desk, booking, after._replace(due_at=due), Trigger.MOVED)
     moved = Moved(desk.bookings[booking.booking_id], booking.state, booking.start, booking.end, booking.parts)
     desk.told.append(Told(moved, Role.SYSTEM))
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from services.booking.domain.claims import Actor, Booking, Claimant, Placement, Reasons, Why, Wish, reasons
 from services.booking.domain.codes import TAKEN, TERMINAL, Kind, Reason, Role, State
-from services.booking.domain.desk import Desk, change, competitors, count, uncount
+from services.booking.domain.desk import Desk, change, compete, competitors, count, needs_approval, uncompete, uncount
 from services.booking.domain.evaluation import evaluate
 from services.booking.domain.offers import Offer
 from services.booking.domain.promotion import due_of, promote
@@ -226,28 +226,40 @@ def _reschedule(
         refused_late = now >= deadline and not offer.cancel_late and not booking.free_to_cancel
         if refused_late or now >= booking.start:
             found.append(Why(Reason.DEADLINE_PASSED))
-    if owner and offer.approval is not None and state in (State.CONFIRMED, State.DISPLACED):
+    if owner and needs_approval(offer, request.actor) and state in (State.CONFIRMED, State.DISPLACED):
         found.append(Why(Reason.APPROVAL_REQUIRED))
     wish = wish_of_move(offer, booking, move, request.actor)
-    fewer = _only_fewer(move, booking)
-    free_before = booking.blocking
-    if free_before:
-        desk.occupancy.free(booking.booking_id, booking.parts)
-    if offer.limits:
-        uncount(offer, booking, desk.occupancy)
-    answer = None if fewer else evaluate(offer, wish, desk.occupancy, now)
-    if free_before:
-        desk.occupancy.book(booking.booking_id, booking.start, booking.end, booking.parts)
-    if offer.limits:
-        count(offer, booking, desk.occupancy)
+    fewer = state is not State.DISPLACED and _only_fewer(move, booking)  # who was displaced holds nothing
+    answer = None if fewer else _judge_without_itself(offer, wish, booking, desk, now)
     if isinstance(answer, Reasons):
         found += answer.items
-    if state is State.CHECKED_IN and wish.end is not None and wish.end.tzinfo is not None and wish.end <= now:
+    if state is State.CHECKED_IN and isinstance(answer, Placement) and answer.end <= now:
         found.append(Why(Reason.TOO_SOON))
     if found:
         return Refused(reasons(found, detail=answer.detail if isinstance(answer, Reasons) else ()), booking.booking_id)
     assert not isinstance(answer, Reasons), "refused above"
     return _moved(request, move, booking, offer, answer, wish, desk, now)
+
+
+def _judge_without_itself(offer: Offer, wish: Wish, booking: Booking, desk: Desk, now: datetime) -> Placement | Reasons:
+    """What the rules say of a booking's new wish if what it holds, left and competes for were not there."""
+    occupancy = desk.occupancy
+    if booking.blocking:
+        occupancy.free(booking.booking_id, booking.parts)
+    lifted = occupancy.lift(booking.booking_id)
+    uncompete(desk, booking)
+    if offer.limits:
+        uncount(offer, booking, occupancy)
+    answer = evaluate(offer, wish, occupancy, now)
+    if booking.blocking:
+        occupancy.book(booking.booking_id, booking.start, booking.end, booking.parts)
+    for kept in lifted:
+        occupancy.take(*kept)
+    if booking.competing:
+        compete(desk, booking)
+    if offer.limits:
+        count(offer, booking, occupancy)
+    return answer
 
 
 def _moved(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.booking.domain.availability import LaterStarts
-from services.booking.domain.claims import Booking, ClaimantKind, Part, Placement
+from services.booking.domain.claims import Actor, Booking, ClaimantKind, Part, Placement
 from services.booking.domain.codes import BLOCKING, TERMINAL, USED_UP, Per, State
 from services.booking.domain.occupancy import Counted, Occupancy
 from services.booking.domain.offers import Offer, Resource
@@ -61,6 +61,7 @@ class Desk:
     `bookings` are those that a command, a timer or the queue may change, and those made here. `waiting` are all entries of the
     queues concerned, in their order; only the first of them are among `bookings`. `told` collects consequences. `unread`
     collects what the look for later starts would need to know: (resource, from, to); the run is then repeated with it read.
+    `freed` collects what changes of the catalogue let go of, for the queue once all of them are made.
     `later`: looks that were begun; in a stampede many find the same, as long as nothing changes in between.
     """
 
@@ -76,6 +77,7 @@ class Desk:
     unplaced: list[Rooms] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
+    freed: set[str] = field(default_factory=set)
     resale_after: dict[UUID, datetime] = field(default_factory=dict)
 
     def take_told(self) -> list[Told]:
@@ -98,7 +100,7 @@ def enter(desk: Desk, booking: Booking, trigger: Trigger) -> None:
     if booking.blocking:
         desk.occupancy.book(booking.booking_id, booking.start, booking.end, booking.parts)
     elif booking.competing:
-        _compete(desk, booking)
+        compete(desk, booking)
     offer = desk.offers.get(booking.offer_id)
     if offer is not None and offer.limits:
         count(offer, booking, desk.occupancy)
@@ -111,8 +113,7 @@ def withdraw(desk: Desk, booking: Booking) -> None:
     del desk.bookings[booking.booking_id]
     if booking.blocking:
         desk.occupancy.free(booking.booking_id, booking.parts)
-    for held in desk.occupancy.competing.values():
-        held[:] = [taken for taken in held if taken[4] != booking.booking_id]
+    uncompete(desk, booking)
     offer = desk.offers.get(booking.offer_id)
     if offer is not None and offer.limits:
         uncount(offer, booking, desk.occupancy)
@@ -140,18 +141,15 @@ def change(
         occupancy.free(before.booking_id, before.parts)
         freed = frozenset(part.resource_id for part in before.parts)
     if before.competing:
-        for part in before.parts:
-            held = occupancy.competing.get(part.resource_id, [])
-            occupancy.competing[part.resource_id] = [taken for taken in held if taken[4] != before.booking_id]
+        uncompete(desk, before)
     if after.blocking and (not stays or moved):
         occupancy.book(after.booking_id, after.start, after.end, after.parts)
     elif after.competing:
-        _compete(desk, after)
-    if freed and resale_after is not None:
-        occupancy.keep(before.booking_id, before.start, before.end, before.parts)
+        compete(desk, after)
     if before.parts and moved and after.parts:
-        desk.left.append(Left(before.booking_id, before.start, before.end, before.parts, resale_after if freed else None))
+        _leave(desk, before, after, resale_after if freed else None)
     elif freed and resale_after is not None:
+        occupancy.keep(before.booking_id, before.start, before.end, before.parts)
         desk.resale_after[before.booking_id] = resale_after
     _follow(desk, before, after)
     return freed
@@ -169,6 +167,44 @@ def _follow(desk: Desk, before: Booking, after: Booking) -> None:
         leave_queue(desk, before)
         if after.state is State.WAITLISTED:
             join_queue(desk, after)
+
+
+def _leave(desk: Desk, before: Booking, after: Booking, resale_after: datetime | None) -> None:
+    """Note where a booking was; from newcomers is kept what it gave up of that, not what it still has."""
+    whole = Left(before.booking_id, before.start, before.end, before.parts, resale_after)
+    if resale_after is None:
+        desk.left.append(whole)
+        return
+    given_up = _given_up(before, after, resale_after)
+    if given_up != [whole]:
+        desk.left.append(whole._replace(resale_after=None))
+    desk.left += given_up
+    for left in given_up:
+        desk.occupancy.keep(left.booking_id, left.start, left.end, left.parts)
+
+
+def _given_up(before: Booking, after: Booking, resale_after: datetime) -> list[Left]:
+    """What of the old place the new one does not hold: units that were left, places of sessions, of pools at each instant."""
+    whole: list[Part] = []
+    found: list[Left] = []
+    for part in before.parts:
+        still = next((p for p in after.parts if (p.component_id, p.resource_id) == (part.component_id, part.resource_id)), None)
+        if still is None or still.occupied_end <= part.occupied_start or still.occupied_start >= part.occupied_end:
+            whole.append(part)
+            continue
+        low, high = max(part.occupied_start, still.occupied_start), min(part.occupied_end, still.occupied_end)
+        if part.unit_no is not None:
+            if (low, high) != (part.occupied_start, part.occupied_end):
+                whole.append(part)
+            continue
+        fewer = part.quantity - still.quantity
+        for start, end, quantity in (
+            (part.occupied_start, low, part.quantity), (low, high, fewer), (high, part.occupied_end, part.quantity),
+        ):  # fmt: skip
+            if start < end and quantity > 0:
+                piece = part._replace(quantity=quantity, occupied_start=start, occupied_end=end)
+                found.append(Left(before.booking_id, start, end, (piece,), resale_after))
+    return ([Left(before.booking_id, before.start, before.end, tuple(whole), resale_after)] if whole else []) + found
 
 
 def join_queue(desk: Desk, booking: Booking) -> None:
@@ -202,21 +238,28 @@ def holder(booking: Booking) -> str:
     return str(claimant.hub_id if claimant.kind is ClaimantKind.PARTNER else claimant.person_id or claimant.kind)
 
 
-def _compete(desk: Desk, booking: Booking) -> None:
+def needs_approval(offer: Offer, actor: Actor) -> bool:
+    """Whether staff decide on what the actor asks for."""
+    return offer.approval is not None and not offer.approval.auto_groups & actor.groups
+
+
+def compete(desk: Desk, booking: Booking) -> None:
+    """Note what waits for approval without blocking."""
     for part in booking.parts:
         taken = (part.occupied_start, part.occupied_end, booking.start, booking.end, booking.booking_id, False)
         desk.occupancy.competing.setdefault(part.resource_id, []).append(taken)
 
 
+def uncompete(desk: Desk, booking: Booking) -> None:
+    """Forget what waited for approval without blocking."""
+    for part in booking.parts if booking.competing else ():
+        held = desk.occupancy.competing.get(part.resource_id, [])
+        desk.occupancy.competing[part.resource_id] = [taken for taken in held if taken[4] != booking.booking_id]
+
+
 def competitors(desk: Desk, placement: Placement, but: UUID) -> int:
     """How many others wait for approval of something that meets this placement."""
-    found = {
-        taken[4]
-        for part in placement.parts
-        for taken in desk.occupancy.competing.get(part.resource_id, ())
-        if taken[0] < part.occupied_end and taken[1] > part.occupied_start
-    }
-    return len(found - {but})
+    return len(desk.occupancy.competitors(placement.parts) - {but})
 
 
 def count(offer: Offer, booking: Booking, occupancy: Occupancy) -> None:

@@ -14,7 +14,7 @@ from services.booking.domain.hours import local_date
 from services.booking.domain.occupancy import Occupancy
 from services.booking.domain.offers import Component, Offer, Resource, reach
 from services.booking.domain.zones import DAY, MINUTE, midnight, resolve
-from services.booking.limits import LONGEST_BOOKING
+from services.booking.limits import COMPETING_MAX, LONGEST_BOOKING
 
 
 def evaluate(offer: Offer, wish: Wish, occupancy: Occupancy, now: datetime) -> Placement | Reasons:
@@ -220,9 +220,19 @@ def _place(
             found += [Why(code, part.component_id) for code in given]
     if offer.limits and not wish.overbook:
         found += [Why(code) for code in quotas.broken(offer, wish, start, end, occupancy, now)]
+    if not found and offer.approval is not None and not offer.approval.blocks and _is_crowded(offer, wish, placed, occupancy):
+        found.append(Why(Reason.CAPACITY_FULL))
     if found:
         return reasons(found, start=start, end=end)
     return Placement(start, end, tuple(placed[part.component_id] for part in parts))
+
+
+def _is_crowded(offer: Offer, wish: Wish, placed: dict[str, Part], occupancy: Occupancy) -> bool:
+    """Whether as many as may compete for the span do so already, and the wish would be one more of them."""
+    assert offer.approval is not None, "asked only of offers with approval"
+    if wish.settled or wish.overbook or offer.approval.auto_groups & (wish.groups or frozenset()):
+        return False
+    return len(occupancy.competitors(placed.values())) >= COMPETING_MAX
 
 
 def _judge_time(

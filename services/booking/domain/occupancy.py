@@ -34,8 +34,12 @@ class Track:
         self._longest = max(self._longest, taken[1] - taken[0])
 
     def remove(self, booking_id: UUID) -> None:
-        """Forget the spans of one booking."""
-        self._taken = [taken for taken in self._taken if taken[4] != booking_id]
+        """Forget the span of one booking; what it left before may still be kept from newcomers."""
+        self._taken = [taken for taken in self._taken if taken[4] != booking_id or taken[5]]
+
+    def discard(self, taken: Taken) -> None:
+        """Forget one span."""
+        self._taken.remove(taken)
 
     def clash(self, low: datetime, high: datetime, start: datetime, end: datetime, *, queued: bool = False) -> Reason | None:
         """Why a claim that occupies `[low, high)` and books `[start, end)` does not fit; None if it does."""
@@ -161,19 +165,21 @@ class Counted(NamedTuple):
 class Occupancy:
     """Everything that decisions on one set of resources look at besides the rules.
 
-    `pools` is what newcomers find, `kept` the part of it that only they find. `people` and `groups` are what counts under
+    `pools` is what newcomers find, `kept` the part of it that only they find; `left` is what is kept of units and pools by the
+    booking that left it. `people` and `groups` are what counts under
     limits, `holds` the open holds of a person or partner hub, `competing` what waits for approval without blocking.
     `known` tells from when to when the claims on a unit or pool were read: outside, nothing may be concluded.
     `changes` rises with every change: what was worked out before may then be wrong.
     """
 
-    __slots__ = ("changes", "competing", "groups", "holds", "kept", "known", "people", "pools", "sessions", "units")
+    __slots__ = ("changes", "competing", "groups", "holds", "kept", "known", "left", "people", "pools", "sessions", "units")
 
     def __init__(self) -> None:
         self.units: dict[str, Track] = {}
         self.pools: dict[str, Profile] = {}
         self.sessions: dict[str, Places] = {}
         self.kept: dict[str, Profile] = {}
+        self.left: dict[UUID, list[tuple[str, Kind, Taken, int]]] = {}
         self.people: dict[tuple[UUID, str], list[Counted]] = {}
         self.groups: dict[tuple[str, str], list[Counted]] = {}
         self.holds: dict[str, set[UUID]] = {}
@@ -183,6 +189,8 @@ class Occupancy:
 
     def take(self, resource_id: str, kind: Kind, taken: Taken, quantity: int) -> None:
         """Note a claim on a unit or pool as it was read."""
+        if taken[5]:
+            self.left.setdefault(taken[4], []).append((resource_id, kind, taken, quantity))
         if kind in EXCLUSIVE:
             track = self.units.get(resource_id)
             if track is None:
@@ -232,6 +240,26 @@ class Occupancy:
                 kind = Kind.POOL if part.unit_no is None else Kind.UNIT
                 taken = (part.occupied_start, part.occupied_end, start, end, booking_id, True)
                 self.take(part.resource_id, kind, taken, part.quantity)
+
+    def competitors(self, parts: Collection[Part]) -> set[UUID]:
+        """Who waits, without blocking, for approval of something that meets one of the parts."""
+        return {
+            taken[4]
+            for part in parts
+            for taken in self.competing.get(part.resource_id, ())
+            if taken[0] < part.occupied_end and taken[1] > part.occupied_start
+        }
+
+    def lift(self, booking_id: UUID) -> list[tuple[str, Kind, Taken, int]]:
+        """Take away what is kept of the units and pools that a booking left: to itself it is free. `take` puts it back."""
+        lifted = self.left.pop(booking_id, [])
+        for name, kind, taken, quantity in lifted:
+            if kind in EXCLUSIVE:
+                self.units[name].discard(taken)
+            else:
+                self.pools[name].add(taken[0], taken[1], -quantity)
+                self.kept[name].add(taken[0], taken[1], -quantity)
+        return lifted
 
     def peak(self, resource_id: str, low: datetime, high: datetime, *, queued: bool) -> int:
         """The most that is taken of a pool in a span, as a newcomer finds it, or one who waits already."""

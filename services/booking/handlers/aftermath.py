@@ -148,7 +148,7 @@ def _further(found: Subjects, hit: Sequence[UUID]) -> list[tuple[Resource, datet
 def _change(
     desk: Desk, effects: Effects, held: Mapping[UUID, None], wanted: Sequence[Rooms], now: datetime
 ) -> tuple[list[Applied], list[Rooms]]:  # fmt: skip
-    """Closures first, then what moves, then rooms, then the queue; what a closure frees is of no use to anybody."""
+    """Closures first, then what moves, then rooms, then the queue: what a closure frees beside its span is of use."""
     applied = close(desk, effects.closures, now)
     for session in effects.moved:
         applied += take_along(desk, session, now)
@@ -164,7 +164,7 @@ def _change(
         assert rooms.session.end is not None, "a session has its time"
         if not place_session(desk, rooms, now) and rooms.session.end > now:
             unplaced.append(rooms)
-    promote(desk, freed, now)
+    promote(desk, freed | desk.freed, now)
     return applied, [rooms for rooms in unplaced if rooms in desk.unplaced]
 
 
