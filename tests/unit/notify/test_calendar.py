@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.notify.calendar import Entry, Method, render
+from services.notify.domain.wording import clean
 
 BOOKING = UUID("00000000-0000-4000-8000-0000000000b1")
 START = datetime(2026, 3, 10, 13, 0, tzinfo=UTC)
@@ -98,3 +99,19 @@ def test_texts_of_any_kind__stay_inside_their_property(title: str, place: str, n
     assert content.count(b"\r\nATTENDEE") == 1
     assert all(len(line) <= 75 for line in content.split(b"\r\n"))
     assert len(icalendar.Calendar.from_ical(content).walk()) == 2
+
+
+@given(st.text(max_size=300), st.text(max_size=300), st.text(max_size=100))
+def test_texts_of_any_kind__read_back_as_they_were(title: str, place: str, name: str) -> None:
+    title, place, name = (clean(text.encode("utf-8", "replace").decode()) for text in (title, place, name))
+
+    event = event_of(render(entry(title=title, location=place, organizer_name=name)))
+
+    assert (event["summary"], event.get("location", "")) == (title, place)
+    assert event["organizer"].params["CN"] == name.replace('"', "'")
+
+
+@pytest.mark.parametrize("field", ["attendee", "organizer", "mail_domain"])
+def test_address_with_a_line_of_its_own__refused(field: str) -> None:
+    with pytest.raises(ValueError, match="line of its own"):
+        render(entry(**{field: "a@b.de\r\nATTENDEE:mailto:x@y.de"}))
