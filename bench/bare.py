@@ -70,13 +70,12 @@ class Reading:
 
 async def read_rate(kafka: str, topic: Topic, *, parsed: bool) -> Reading:
     """One pass of aiokafka over the topic; `parsed`: each record is read by the contract too, as a service reads it."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
         partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
         started = last = time.perf_counter()
         seen = 0
         while seen < sum(ends.values()) and time.perf_counter() - last < QUIET_SECONDS_MAX:

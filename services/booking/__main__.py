@@ -12,9 +12,9 @@ def main(arguments: list[str]) -> int:
     """The exit code."""
     settings = BookingSettings()
     if arguments == ["verify"]:
-        found = asyncio.run(verify(settings))
-        sys.stdout.writelines(f"{kind} {number}\n" for kind, number in found.items())
-        return 1 if any(found.values()) else 0
+        found = asyncio.run(verify(settings.database_url.get_secret_value()))
+        sys.stdout.writelines(f"{kind} {one.number}\n" for kind, one in found.items())
+        return 1 if any(one.number for one in found.values()) else 0
     if arguments:
         sys.stderr.write("usage: python -m services.booking [verify]\n")
         return 2

@@ -50,11 +50,11 @@ def build(settings: BookingSettings) -> App:
     return App(SERVICE, settings, pool, bus, broker, feeds, worker.loops(house, pool), web, health, metrics)
 
 
-async def verify(settings: BookingSettings) -> dict[str, int]:
-    """Violations by kind over everything ever booked (`hubnetz verify`)."""
-    pool = await db.open_pool(settings.database_url.get_secret_value(), name=f"{SERVICE}-verify", size_max=1)
+async def verify(dsn: str) -> dict[str, invariants.Violations]:
+    """Violations by kind over everything ever booked (`hubnetz verify`), on one snapshot of the running service's database."""
+    pool = await db.open_pool(dsn, name=f"{SERVICE}-verify", size_max=1)
     try:
         async with db.reading(pool) as conn:
-            return await invariants.count_violations(conn, EVERYTHING)
+            return await invariants.find_violations(conn, EVERYTHING)
     finally:
         await pool.close()

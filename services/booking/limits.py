@@ -26,6 +26,7 @@ FREE_SPANS_MAX = 5_000  # maximal free spans of all resources in one answer
 
 # Watching
 INVARIANT_SECONDS = 60.0  # booking.md §13
+OFFENDERS_MAX = 5  # ids named for each kind of violation: enough to begin looking
 
 # Questions by HTTP: the bounds that the contract sets for the same fields of a request
 ASKED_LIST_MAX = 50  # needs, groups, choices, options
@@ -58,6 +59,5 @@ FORGET_RUNS_MAX = 100
 FORGET_SECONDS = 3600.0
 
 # Hints
-HINT_OFFERS_MAX = 50  # offers whose rules changed that one run describes anew; the next run goes on
-HINT_OVERLAP_SECONDS = 5.0  # a decision is committed at the latest so long after its clock was read
+HINT_OFFERS_MAX = 50  # offers of one reading, and offers whose rules changed of one run; the next run goes on
 HINT_SECONDS = 1.0  # at most one hint per offer and second

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from services.booking.domain.claims import Placement, Reasons, Wish
@@ -122,6 +122,17 @@ def free(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: Occ
         spans.append(span)
     more = len(starts) > FREE_STARTS_MAX or len(spans) > FREE_SPANS_MAX
     return Free(tuple(starts[:FREE_STARTS_MAX]), tuple(spans[:FREE_SPANS_MAX]), (), more)
+
+
+def is_free_on(offer: Offer, wish: Wish, day: date, occupancy: Occupancy, now: datetime) -> bool:
+    """Whether `free` would name a start on that local date; it ends at the first, which most days have early."""
+    assert wish.duration is not None, "the asker says how long"
+    for moment in _starts(offer, wish, midnight(day, offer.where), midnight(day + DAY, offer.where), occupancy, now):
+        if not _room_for(offer, wish, moment, moment + wish.duration, occupancy):
+            continue
+        if isinstance(evaluate(offer, _at(wish, moment, wish.duration), occupancy, now), Placement):
+            return True
+    return False
 
 
 def next_on_grid(moment: datetime, grid: timedelta, where: ZoneInfo) -> datetime:

@@ -1,5 +1,6 @@
 """`AvailabilityChanged`: a hint for those who must not rebuild the rules, made from the ledger by a timer (booking.md §5)."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -15,7 +16,7 @@ from services.booking.domain.offers import Offer
 from services.booking.domain.zones import DAY
 from services.booking.handlers import questions
 from services.booking.handlers.house import House
-from services.booking.limits import FREE_WINDOW_DAYS_MAX, HINT_OFFERS_MAX, HINT_OVERLAP_SECONDS
+from services.booking.limits import FREE_WINDOW_DAYS_MAX, HINT_OFFERS_MAX
 from services.booking.store import hints as store
 from services.booking.store.hints import Told
 from services.booking.wire import answers
@@ -34,63 +35,82 @@ class Due:
 async def tell_availability(house: House, pool: Pool) -> int:
     """Compare what is free with what readers were told, at most one event per offer; how many were told.
 
-    Everything once after each change of rules, new dates after each local midnight, else what bookings touched. What is
-    decided while this runs is found by the next run: it looks back a little further than the last one.
+    Everything once after each change of rules, new dates after each local midnight, else what bookings touched. What was
+    decided but not committed when this began is found by the next run: the mark stays in front of it.
     """
+    async with reading(pool) as conn:  # ends before the snapshot below begins: who is not open now is seen there
+        mark = await house.clock.now(conn) - timedelta(seconds=await store.open_seconds(conn))
+    number = 0
     async with reading(pool) as conn:
         now = await house.clock.now(conn)
-        due = await _find_due(conn, now)
-        known = await store.read_told(conn, [one.offer_id for one in due])
-        pictures = [picture for one in due if (picture := await _picture(house, conn, one, known.get(one.offer_id), now))]
-    async with transaction(pool) as tx:
-        if not await store.write_mark(tx, now):
-            return 0
-        told = [event for picture in pictures if (event := _event(house, known.get(picture.offer_id), picture))]
-        await store.upsert_told(tx, pictures)
-        await outbox.put(tx, topics.BOOKING_EVENTS, told)
-    return len(told)
+        due = await _find_due(conn, now, mark)
+        for start in range(0, max(1, len(due)), HINT_OFFERS_MAX):
+            some = due[start : start + HINT_OFFERS_MAX]
+            known = await store.read_told(conn, [one.offer_id for one in some])
+            pictures = await _pictures(house, conn, some, known, now)
+            events = [event for picture in pictures if (event := _event(house, known.get(picture.offer_id), picture))]
+            async with transaction(pool) as tx:
+                if not await store.lease(tx):
+                    return number
+                await store.upsert_told(tx, pictures)
+                if start + HINT_OFFERS_MAX >= len(due):
+                    await store.write_mark(tx, mark)
+                await outbox.put(tx, topics.BOOKING_EVENTS, events)
+            number += len(events)
+    return number
 
 
-async def _find_due(conn: ReadConn, now: datetime) -> list[Due]:
+async def _find_due(conn: ReadConn, now: datetime, mark: datetime) -> list[Due]:
     due = {offer_id: Due(offer_id, None) for offer_id in await store.read_stale(conn, now, FREE_WINDOW_DAYS_MAX)}
-    since = (await store.read_mark(conn) or now) - timedelta(seconds=HINT_OVERLAP_SECONDS)
+    since = await store.read_mark(conn) or mark
     touched = {name: (low, high) for name, low, high in await store.read_touched(conn, since)}
     for offer_id, resource_ids in (await store.read_offers_of(conn, touched)).items() if touched else ():
-        if offer_id in due or len(due) >= 2 * HINT_OFFERS_MAX:
-            continue
-        spans = [touched[name] for name in resource_ids if name in touched]
-        due[offer_id] = Due(offer_id, (min(low for low, _ in spans), max(high for _, high in spans)))
+        if offer_id not in due:
+            spans = [touched[name] for name in resource_ids if name in touched]
+            due[offer_id] = Due(offer_id, (min(low for low, _ in spans), max(high for _, high in spans)))
     return list(due.values())
 
 
-async def _picture(house: House, conn: ReadConn, due: Due, known: Told | None, now: datetime) -> Told | None:
-    """What is free of an offer now: all sessions ahead, or each local date within 92 days; None if it is gone."""
-    offer = await house.shelf.take_current(conn, due.offer_id)
-    if offer is None:
-        return None
-    today = local_date(now, offer.where)
-    until = today + FREE_WINDOW_DAYS_MAX * DAY
-    revision = await store.read_rules_revision(conn, due.offer_id)
-    if offer.session is not None:
-        return Told(due.offer_id, revision, until, now, await _sessions(house, conn, offer, now), {})
-    first, after = today, until
-    days: dict[str, bool] = {}
-    if known is not None and known.revision == revision:
-        days = {day: is_free for day, is_free in known.days.items() if day >= today.isoformat()}
-        if due.span is not None:  # a claim before midnight may be in the way of a start of the next day, and its eve's
-            first = max(today, local_date(due.span[0], offer.where) - DAY)
-            after = min(until, local_date(due.span[1], offer.where) + 2 * DAY)
+async def _pictures(
+    house: House, conn: ReadConn, due: Sequence[Due], known: Mapping[str, Told], now: datetime
+) -> list[Told]:  # fmt: skip
+    """What is free of the offers now: all sessions ahead, or each local date within 92 days; offers that are gone left out."""
+    offers = await house.shelf.take_current(conn, [one.offer_id for one in due])
+    revisions = await store.read_rules_revisions(conn, offers)
+    pictures: list[Told] = []
+    asked: list[tuple[Offer, date, date]] = []
+    for one in due:
+        offer = offers.get(one.offer_id)
+        if offer is None:
+            continue
+        today = local_date(now, offer.where)
+        picture = Told(one.offer_id, revisions[one.offer_id], today + FREE_WINDOW_DAYS_MAX * DAY, now, {}, {})
+        if offer.session is not None:
+            picture = picture._replace(sessions=await _sessions(house, conn, offer, now))
         else:
-            first = max(today, known.until)
-    if first < after:
-        days |= await _days(house, conn, due.offer_id, first, after)
-    return Told(due.offer_id, revision, until, now, {}, days)
+            picture, first, after = _part_to_look_at(offer, one, known.get(one.offer_id), picture, today)
+            if first < after:
+                asked.append((offer, first, after))
+        pictures.append(picture)
+    found = await questions.free_days(conn, asked, ANYBODY, now) if asked else {}
+    return [
+        picture._replace(
+            days={**picture.days, **{day.isoformat(): is_free for day, is_free in found.get(picture.offer_id, {}).items()}}
+        )
+        for picture in pictures
+    ]
 
 
-async def _days(house: House, conn: ReadConn, offer_id: str, first: date, after: date) -> dict[str, bool]:
-    found = await questions.list_days(house, conn, offer_id, ANYBODY, first, after, None)
-    assert found is not None, "the offer is known"
-    return {day.date.isoformat(): day.count > 0 for day in found[1]}
+def _part_to_look_at(offer: Offer, due: Due, known: Told | None, picture: Told, today: date) -> tuple[Told, date, date]:
+    """The picture with the days that stand, and the days from `first` to before `after` that have to be looked at."""
+    if known is None or known.revision != picture.revision:
+        return picture, today, picture.until
+    picture = picture._replace(days={day: is_free for day, is_free in known.days.items() if day >= today.isoformat()})
+    if due.span is None:
+        return picture, max(today, known.until), picture.until
+    # A claim before midnight may be in the way of a start of the next day, and its eve's.
+    first = max(today, local_date(due.span[0], offer.where) - DAY)
+    return picture, first, min(picture.until, local_date(due.span[1], offer.where) + 2 * DAY)
 
 
 async def _sessions(house: House, conn: ReadConn, offer: Offer, now: datetime) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """What the handlers of one process share: who we are, the clock, metrics, and offers made ready."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hubkit.clock import Clock
@@ -40,18 +40,21 @@ class Shelf:
             found |= fresh
         return found
 
-    async def take_current(self, conn: ReadConn | Tx, offer_id: str) -> Offer | None:
-        """The offer as the database has it now, read again if it changed; for questions, which take no locks."""
-        offer = self._offers.get(offer_id)
-        if offer is not None:
-            revisions = await store_offers.read_revisions(conn, [offer_id])
-            held = [resource for part in offer.components for resource in part.resources]
-            current = await store_resources.read_revisions(conn, [resource.resource_id for resource in held])
-            if not is_current(offer, revisions) or any(current.get(r.resource_id) != r.revision for r in held):
-                self.drop([offer_id])
-        return (await self.take(conn, [offer_id])).get(offer_id)
+    async def take_current(self, conn: ReadConn | Tx, offer_ids: Collection[str]) -> dict[str, Offer]:
+        """The offers as the database has them now, read again if they changed; for questions, which take no locks."""
+        known = self.at_hand(offer_ids)
+        if known:
+            held = {offer.offer_id: [r for part in offer.components for r in part.resources] for offer in known.values()}
+            revisions = await store_offers.read_revisions(conn, known)
+            current = await store_resources.read_revisions(conn, {r.resource_id for rs in held.values() for r in rs})
+            self.drop(
+                name
+                for name, offer in known.items()
+                if not is_current(offer, revisions) or any(current.get(r.resource_id) != r.revision for r in held[name])
+            )
+        return await self.take(conn, offer_ids)
 
-    def drop(self, offer_ids: Collection[str]) -> None:
+    def drop(self, offer_ids: Iterable[str]) -> None:
         """Let go of offers that are outdated."""
         for offer_id in offer_ids:
             self._offers.pop(offer_id, None)

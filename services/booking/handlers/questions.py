@@ -1,12 +1,13 @@
 """What HTTP asks: the same reading and the same rule as a decision, on a snapshot, without locks or effects."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
 from hubkit.db import ReadConn
-from services.booking.domain.availability import Free, LaterStarts, curable, free
+from services.booking.domain.availability import Free, LaterStarts, curable, free, is_free_on
 from services.booking.domain.claims import Placement, Reasons, Wish
 from services.booking.domain.codes import Queue
 from services.booking.domain.evaluation import candidates, evaluate, windows
@@ -15,7 +16,7 @@ from services.booking.domain.occupancy import Occupancy
 from services.booking.domain.offers import Offer
 from services.booking.domain.zones import DAY, midnight
 from services.booking.handlers.house import House
-from services.booking.handlers.reading import Wanted, read_occupancy
+from services.booking.handlers.reading import Asked, Wanted, read_occupancy
 from services.booking.limits import NEXT_START_WITHIN
 from services.booking.store import queue as store_queue
 from services.booking.store import resources as store_resources
@@ -32,7 +33,7 @@ class Checked:
 
 async def check(house: House, conn: ReadConn, offer_id: str, wish: Wish, ignore: UUID | None) -> Checked | None:
     """What a request with this wish would be answered; None if the offer is unknown. `ignore`: this booking does not count."""
-    offer = await house.shelf.take_current(conn, offer_id)
+    offer = (await house.shelf.take_current(conn, [offer_id])).get(offer_id)
     if offer is None:
         return None
     now = await house.clock.now(conn)
@@ -52,23 +53,36 @@ async def list_free(
 
     Without a duration the shortest that the offer knows is taken.
     """
-    offer = await house.shelf.take_current(conn, offer_id)
+    offer = (await house.shelf.take_current(conn, [offer_id])).get(offer_id)
     if offer is None:
         return None
     now = await house.clock.now(conn)
+    return now, await _free_of(conn, offer, wish, low, high, ignore, now)
+
+
+async def _free_of(
+    conn: ReadConn, offer: Offer, wish: Wish, low: datetime, high: datetime, ignore: UUID | None, now: datetime
+) -> Free:  # fmt: skip
     if not offer.served:
-        return now, Free((), (), (), more=False)
+        return Free((), (), (), more=False)
     if offer.session is None:
-        length = wish.duration or (offer.shortest if offer.lengths is None else min(offer.lengths))
-        wish = wish._replace(duration=length)
-        # The first and the last wish of the window, for the limits of who asks; what is taken, over all of it.
-        edges = [(offer, wish._replace(start=start)) for start in (low, high)]
-        further = list(windows(offer, edges[0][1], ahead=high - low))
+        wish = _with_length(offer, wish)
+        edges, further = _of_window(offer, wish, low, high)
     else:
         wish = wish._replace(duration=None)
         edges, further = [(offer, wish)], []
     occupancy = await _read_state(conn, edges, further, ignore, now)
-    return now, free(offer, wish, low, high, occupancy, now)
+    return free(offer, wish, low, high, occupancy, now)
+
+
+def _with_length(offer: Offer, wish: Wish) -> Wish:
+    return wish._replace(duration=wish.duration or (offer.shortest if offer.lengths is None else min(offer.lengths)))
+
+
+def _of_window(offer: Offer, wish: Wish, low: datetime, high: datetime) -> tuple[list[Asked], list[Wanted]]:
+    """The first and the last wish of the window, for the limits of who asks; and what is taken, over all of it."""
+    edges = [(offer, wish._replace(start=start)) for start in (low, high)]
+    return edges, list(windows(offer, edges[0][1], ahead=high - low))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +98,12 @@ async def list_days(
     house: House, conn: ReadConn, offer_id: str, wish: Wish, first: date, after: date, ignore: UUID | None
 ) -> tuple[datetime, list[Day]] | None:
     """(as of, each local date of `[first, after)`): free if and only if booking one of its starts would succeed."""
-    offer = await house.shelf.take_current(conn, offer_id)
+    offer = (await house.shelf.take_current(conn, [offer_id])).get(offer_id)
     if offer is None:
         return None
+    as_of = await house.clock.now(conn)
     low, high = midnight(first, offer.where), midnight(after, offer.where)
-    found = await list_free(house, conn, offer_id, wish, low, high, ignore)
-    assert found is not None, "the offer is known"
-    as_of, answer = found
+    answer = await _free_of(conn, offer, wish, low, high, ignore, as_of)
     starts = [*answer.starts, *(session.start for session in answer.sessions if session.bookable)]
     by_day: dict[date, list[datetime]] = {}
     for start in starts:
@@ -99,8 +112,32 @@ async def list_days(
     return as_of, [Day(day, min(by_day[day]), len(by_day[day])) if day in by_day else Day(day, None, 0) for day in days]
 
 
+async def free_days(
+    conn: ReadConn, asked: Sequence[tuple[Offer, date, date]], wish: Wish, now: datetime
+) -> dict[str, dict[date, bool]]:  # fmt: skip
+    """Of offers without sessions, by id: each local date of `[first, after)` and whether anything is free. One reading for all.
+
+    Other work of the process goes on between the offers.
+    """
+    edges: list[Asked] = []
+    further: list[Wanted] = []
+    for offer, first, after in asked:
+        low, high = midnight(first, offer.where), midnight(after, offer.where)
+        of_offer = _of_window(offer, _with_length(offer, wish), low, high)
+        edges += of_offer[0]
+        further += of_offer[1]
+    occupancy = await read_occupancy(conn, edges, used={}, now=now, further=further)
+    found: dict[str, dict[date, bool]] = {}
+    for offer, first, after in asked:
+        await asyncio.sleep(0)
+        days = [first + n * DAY for n in range((after - first).days)]
+        plain = _with_length(offer, wish)
+        found[offer.offer_id] = {day: offer.served and is_free_on(offer, plain, day, occupancy, now) for day in days}
+    return found
+
+
 async def _read_state(
-    conn: ReadConn, asked: Sequence[tuple[Offer, Wish]], further: Sequence[Wanted], ignore: UUID | None, now: datetime
+    conn: ReadConn, asked: Sequence[Asked], further: Sequence[Wanted], ignore: UUID | None, now: datetime
 ) -> Occupancy:  # fmt: skip
     """What is taken as a newcomer finds it, the queues of `strict` sessions included; all wishes are for one offer."""
     offer, wish = asked[0]

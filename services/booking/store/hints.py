@@ -28,10 +28,14 @@ async def read_mark(conn: ReadConn | Tx) -> datetime | None:
     return mark
 
 
-async def write_mark(tx: Tx, mark: datetime) -> bool:
-    """Move the mark; False if another process has the lease."""
-    if not await tx.fetchval("SELECT pg_try_advisory_xact_lock($1)", HINT_LEASE):
-        return False
+async def lease(tx: Tx) -> bool:
+    """Be the one who tells, until `tx` ends; False if another process is."""
+    found: bool = await tx.fetchval("SELECT pg_try_advisory_xact_lock($1)", HINT_LEASE)
+    return found
+
+
+async def write_mark(tx: Tx, mark: datetime) -> None:
+    """Move the mark. Needs the lease."""
     await tx.execute(
         """
         INSERT INTO hint_marks (read_until)
@@ -41,7 +45,18 @@ async def write_mark(tx: Tx, mark: datetime) -> bool:
         """,
         mark,
     )
-    return True
+
+
+async def open_seconds(conn: ReadConn | Tx) -> float:
+    """For how long the oldest transaction of this service has been open: what it decided is not committed yet."""
+    found: float = await conn.fetchval(
+        """
+        SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8
+        FROM pg_stat_activity
+        WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
+        """
+    )
+    return found
 
 
 async def read_touched(conn: ReadConn | Tx, since: datetime) -> list[tuple[str, datetime, datetime]]:
@@ -97,19 +112,19 @@ async def read_stale(conn: ReadConn | Tx, now: datetime, days: int) -> list[str]
     return [row[0] for row in rows]
 
 
-async def read_rules_revision(conn: ReadConn | Tx, offer_id: str) -> int:
-    """The sum that `read_stale` compares."""
-    found: int = await conn.fetchval(
+async def read_rules_revisions(conn: ReadConn | Tx, offer_ids: Collection[str]) -> dict[str, int]:
+    """Offer id -> the sum that `read_stale` compares."""
+    rows = await conn.fetch(
         """
-        SELECT o.revision + (SELECT coalesce(sum(r.revision), 0)::bigint
-                             FROM resources AS r
-                             WHERE r.resource_id = ANY (o.resource_ids))
+        SELECT o.offer_id, o.revision + (SELECT coalesce(sum(r.revision), 0)::bigint
+                                         FROM resources AS r
+                                         WHERE r.resource_id = ANY (o.resource_ids))
         FROM offers AS o
-        WHERE o.offer_id = $1
+        WHERE o.offer_id = ANY ($1::text[])
         """,
-        offer_id,
+        list(offer_ids),
     )
-    return found
+    return {row[0]: row[1] for row in rows}
 
 
 async def read_told(conn: ReadConn | Tx, offer_ids: Collection[str]) -> dict[str, Told]:
