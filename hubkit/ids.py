@@ -2,7 +2,11 @@
 
 import os
 import time
-from uuid import UUID, uuid5
+from hashlib import sha1
+from uuid import UUID
+
+_OPEN_BITS = ~(0xF << 76 | 0x3 << 62)  # all but version and variant
+_VERSION_5 = 5 << 76 | 2 << 62
 
 
 def new() -> UUID:
@@ -16,8 +20,10 @@ def new() -> UUID:
 
 
 def derived(namespace: UUID, name: str) -> UUID:
-    """The id that a repeat yields again: `uuid5`, with UUIDs and hashes in `name` lower case (`bus.md` §1)."""
-    return uuid5(namespace, name)
+    """The id that a repeat yields again: version 5 of RFC 9562, with UUIDs and hashes in `name` lower case (`bus.md` §1)."""
+    digest = sha1(namespace.bytes + name.encode(), usedforsecurity=False).digest()
+    value = int.from_bytes(digest[:16], "big")
+    return UUID(int=value & _OPEN_BITS | _VERSION_5)  # `uuid.uuid5` takes half as long again
 
 
 def between(low: float, high: float) -> float:

@@ -109,7 +109,7 @@ class Consumer(Generic[PlanT]):
             return raw.refused("bug", type(exc).__name__)
         if isinstance(record, Unreadable):
             return raw.refused(record.reason, record.detail)
-        return replace(raw, event=event)
+        return Received(record.partition, record.offset, record.key, headers, record.value, event)
 
     async def _settle(self, part: Part) -> list[Part]:
         """Try the part once; what is still to be done, in log order: nothing, itself once more, or its halves."""

@@ -47,10 +47,8 @@ def answer_of(outcome: Outcome, event: Event, payload_hash: str, offer: Offer | 
     command = event.data
     assert isinstance(command, Command), "an invalid body is answered by `refusal_of_unreadable`"
     if isinstance(outcome, Confirmed):
-        common = _common(outcome.booking, command.actor.role, event.id)
-        if isinstance(command, RequestBooking):
-            common["claimant"] = command.claimant
-        return _confirmed(outcome, common)
+        claimant = command.claimant if isinstance(command, RequestBooking) else None
+        return _confirmed(outcome, _common(outcome.booking, command.actor.role, event.id, claimant))
     if isinstance(outcome, Rejected):
         return _rejected(outcome, command, event, offer)
     if isinstance(outcome, Refused):
@@ -151,15 +149,17 @@ def _series(outcome: requests.SeriesDecided, command: Command, event: Event) -> 
     )
 
 
-def _common(booking: Booking, role: ActorRole, request_id: UUID | None) -> dict[str, Any]:
-    """The common body of booking.md §5; checked by the model that it goes into."""
+def _common(
+    booking: Booking, role: ActorRole, request_id: UUID | None, claimant: ContractClaimant | None = None
+) -> dict[str, Any]:  # fmt: skip
+    """The common body of booking.md §5; checked by the model that it goes into. `claimant` as it came, where it is at hand."""
     return {
         "booking_id": booking.booking_id,
         "version": booking.version,
         "state": _STATES[booking.state],
         "offer_id": booking.offer_id,
         "offer_revision": booking.offer_revision,
-        "claimant": contract_claimant(booking.claimant),
+        "claimant": claimant or contract_claimant(booking.claimant),
         "start": booking.start,
         "end": booking.end,
         "time_zone": booking.time_zone,
