@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -23,6 +23,9 @@ from deploy.failures import PROBLEM, Failure
 from deploy.hub import Hub
 from deploy.local import watchdog
 from deploy.local.folder import DataFolder
+
+if TYPE_CHECKING:
+    from deploy.demo.day import Played
 
 VISITORS: Final = 200
 _START_SECONDS: Final = 900  # a first start fetches some 60 MB
@@ -52,7 +55,7 @@ def demo(
 ) -> None:
     """Run a hub that is thrown away: offers, a played day, its figures; then it is yours until Ctrl-C.
 
-    Exit code 1 if a request has not exactly one answer, or an invariant is violated.
+    Exit code 1 if a request has not exactly one answer, an invariant is violated, somebody was not told or figures differ.
     """
     began = time.monotonic()
     with _throw_away_hub() as hub:
@@ -117,9 +120,7 @@ def _refuse_if_used(hub: Hub) -> None:
 def _fill_and_play(hub: Hub, *, seed: int, visitors: int) -> tuple[bool, str]:
     """Whether all went well, and the options by which the example frontend could book next; the figures are printed."""
     from deploy import seed as files
-    from deploy.demo.day import mails, play
-    from deploy.demo.ledger import report
-    from deploy.letters import Calls
+    from deploy.demo.day import play
 
     with say.step(f"offers of {files.hub_file(hub).name}") as step:
         step.note(_told(files.import_hub(hub)))
@@ -128,17 +129,34 @@ def _fill_and_play(hub: Hub, *, seed: int, visitors: int) -> tuple[bool, str]:
         step.note(_told(imported))
     if weeks := imported["shift_weeks"]:
         say.line(f"    (a real makerspace's, of years ago: its single dates are moved by {weeks} weeks into the present)")
-    ledger, shown = asyncio.run(play(hub, seed=seed, visitors=visitors))
+    played = asyncio.run(play(hub, seed=seed, visitors=visitors))
+    good = _tell(hub, played, headline=f"The day at {hub.hub_name}: {visitors} visitors, seed {seed}")
+    offer, slot = played.shown[0], played.shown[0].slots[-1]
+    return good, f"--offer {offer.offer_id} --start {slot.start:%Y-%m-%dT%H:%M:%SZ} --minutes {slot.minutes}"
+
+
+def _tell(hub: Hub, played: "Played", *, headline: str) -> bool:
+    """Print what came of the day; whether all is as it must be: one answer each, everybody told, figures as bookings are."""
+    from deploy import seed as files
+    from deploy.demo.evening import ask_figures, look_into_sink, tell_figures, tell_post
+    from deploy.demo.ledger import report
+    from deploy.letters import Calls
+
     violated = files.violations(hub)
     calls = Calls(hub, None)
     letters = sum(1 for name in calls.services for _ in calls.letters(name, state="kept", reason=None))
-    sent = asyncio.run(mails(hub, expected=ledger.number_of("BookingConfirmed", "BookingCancelled")))
-    say.headline(f"The day at {hub.hub_name}: {visitors} visitors, seed {seed}")
-    for line in report(ledger, violations=violated, dead_letters=letters, mails=sent):
+    sink = asyncio.run(look_into_sink(hub))
+    figures = ask_figures(hub, played.days)
+    say.headline(headline)
+    for line in (
+        *report(played.ledger, violations=violated, dead_letters=letters),
+        *tell_post(played.post, sink),
+        *tell_figures(figures, {page.offer_id: page.title for page in played.shown}),
+    ):
         out(line)
-    good = not ledger.wrong() and not ledger.strangers and not violated
-    offer, slot = shown[0], shown[0].slots[-1]
-    return good, f"--offer {offer.offer_id} --start {slot.start:%Y-%m-%dT%H:%M:%SZ} --minutes {slot.minutes}"
+    answered = not played.ledger.wrong() and not played.ledger.strangers and not violated
+    told = not played.post.missing() and (sink is None or sink.stored >= played.post.sent())
+    return answered and told and figures.complete and not figures.differences
 
 
 def _told(report: Mapping[str, Any]) -> str:

@@ -1,25 +1,32 @@
-"""A frontend as anybody could write one: commands to `booking.requests.v1`, answers from `booking.events.v1`."""
+"""A frontend as anybody could write one: commands to `booking.requests.v1`, answers from `booking.events.v1`.
+
+From `notify.deliveries.v1` it learns what became of the mails.
+"""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from contracts import topics
 from contracts.booking import Command
+from contracts.booking.events import BookingFact
 from contracts.catalog import OfferPublished
 from contracts.envelope import BadRecord, Event, Model, decode, encode
 from contracts.people import ContactSaved
 from deploy.demo.ledger import Answer, Ledger
+from deploy.demo.post import Post
 from deploy.hub import Hub
 
 NAME: Final = "frontend-demo"
 _POLL_MS: Final = 50
+_READ: Final = {topic.name: topic for topic in (topics.BOOKING_EVENTS, topics.NOTIFY_DELIVERIES)}
 
 
 class Frontend:
@@ -27,11 +34,14 @@ class Frontend:
 
     def __init__(self, hub: Hub, producer: AIOKafkaProducer, ledger: Ledger) -> None:
         self.ledger = ledger
+        self.post = Post()
+        self.days: set[date] = set()  # that bookings are for, as on the hub's own calendar
         self._source = f"urn:hub:{hub.hub_id}:{NAME}"
         self._portal = f"urn:hub:{hub.hub_id}:portal"
         self._producer = producer
         self._waiting: dict[UUID, asyncio.Future[Event]] = {}
         self._refusals: dict[UUID, asyncio.Future[Event]] = {}
+        self._news = asyncio.Event()
 
     async def ask(self, request_id: UUID, command: Command, *, copies: int = 1) -> Event:
         """Send a command, the same record as often as told, and wait for the event that answers it."""
@@ -74,6 +84,12 @@ class Frontend:
             sent.append(await self._producer.send(topics.PEOPLE_CONTACTS.name, key=key, headers=headers, value=value))
         await asyncio.gather(*sent)
 
+    async def everybody_told(self) -> None:
+        """Until each booking's last word has left."""
+        while self.post.missing():
+            self._news.clear()
+            await self._news.wait()
+
     def _wait_for(self, request_id: UUID) -> "asyncio.Future[Event]":
         return self._waiting.setdefault(request_id, asyncio.get_running_loop().create_future())
 
@@ -82,10 +98,14 @@ class Frontend:
         return Event(request_id, self._source, command.ce_type, now, command.key(), command)
 
     def take(self, event: Event, *, at: float) -> None:
-        """Look at one event of the topic: whose answer is it?"""
+        """Look at one event: whose answer is it, and what does it mean for the post?"""
         body = event.data
         if body is None:
             return
+        self.post.take(event.bare_type, body)
+        self._news.set()
+        if isinstance(body, BookingFact):
+            self.days |= {instant.astimezone(ZoneInfo(body.time_zone)).date() for instant in (body.start, body.end)}
         request_id: UUID | None = getattr(body, "request_id", None)
         if request_id is None:
             if event.bare_type == "RequestRefused" and event.causation_id is not None:
@@ -102,9 +122,7 @@ class Frontend:
 @asynccontextmanager
 async def connected(hub: Hub, ledger: Ledger) -> AsyncIterator[Frontend]:
     """A frontend that reads from now on; events that were there before are not looked at."""
-    consumer = AIOKafkaConsumer(
-        topics.BOOKING_EVENTS.name, bootstrap_servers=hub.kafka, group_id=None, auto_offset_reset="latest"
-    )
+    consumer = AIOKafkaConsumer(*_READ, bootstrap_servers=hub.kafka, group_id=None, auto_offset_reset="latest")
     producer = AIOKafkaProducer(bootstrap_servers=hub.kafka, enable_idempotence=True, compression_type="zstd")
     await consumer.start()
     await producer.start()
@@ -128,7 +146,7 @@ async def _read(consumer: AIOKafkaConsumer, frontend: Frontend) -> None:
     async for record in consumer:
         at = time.monotonic()
         with suppress(BadRecord):  # a newer hub's event; no answer of ours is among them
-            event = decode(topics.BOOKING_EVENTS, key=record.key, headers=record.headers, value=record.value)
+            event = decode(_READ[record.topic], key=record.key, headers=record.headers, value=record.value)
             frontend.take(event, at=at)
 
 

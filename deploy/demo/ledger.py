@@ -94,7 +94,7 @@ def percentile(ordered: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
 
 
-def report(ledger: Ledger, *, violations: int, dead_letters: int, mails: int) -> list[str]:
+def report(ledger: Ledger, *, violations: int, dead_letters: int) -> list[str]:
     """The lines that are shown at the end of the day."""
     asked = list(ledger.asked.values())
     outcomes = ledger.outcomes()
@@ -120,7 +120,6 @@ def report(ledger: Ledger, *, violations: int, dead_letters: int, mails: int) ->
         f"  request to event        p50 {_ms(seconds, 0.5)}   p99 {_ms(seconds, 0.99)}   max {_ms(seconds, 1.0)}",
         f"  invariants violated     {violations:>6}",
         f"  dead letters            {dead_letters:>6}",
-        f"  mails in the sink       {mails:>6}",
     ]
     return lines
 

@@ -46,6 +46,12 @@ def test_demo_once__answers_each_request_once_and_leaves_nothing(place: Path) ->
     assert int(figures["BookingConfirmed"]) > 0
     assert int(figures["refused: conflict"]) > 0
     assert figures["invariants violated"] == "0"
+    assert figures["people not told"] == "0"
+    assert int(figures["mails in the sink"]) >= int(figures["mails sent"].split()[0]) > 0
+    assert "calendar entry: REQUEST" in ended.stdout
+    assert re.fullmatch(
+        r"0 differences on \d+ days to booking's own table; everything is read and computed", figures["reconcile"]
+    )
 
 
 def test_demo_killed__hub_ends_and_takes_its_folder_along(place: Path) -> None:
