@@ -1,7 +1,6 @@
 """Analytics on the real broker: killed at each of its points, two of them at once, hostile records on each topic it reads."""
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
@@ -26,6 +25,7 @@ from tests.service.analytics.process import EXIT_CODE, Office, environment, make
 from tests.service.analytics.random_log import Log, random_log
 from tests.support import frontend, hostile
 from tests.support.kafka import KafkaServer, Raw
+from tests.support.spoiled import spoiled
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(120, func_only=True)  # processes of their own, which the broker takes its time to give up
@@ -118,7 +118,6 @@ def good(topic: Topic, number: int) -> Event:
     return replace(booking_event(sent, f"m{number}/sent", local(MONDAY.isoformat())), source="urn:hub:nord:notify")
 
 
-Spoil = Callable[[Raw], Raw]
 BAD_FIELDS: dict[str, list[tuple[str, Any]]] = {
     topics.BOOKING_EVENTS.name: [
         ("version", 0), ("version", 2**40), ("version", "1"), ("state", "happy"), ("start", "2026-11-03"), ("start", 1),
@@ -133,40 +132,6 @@ BAD_FIELDS: dict[str, list[tuple[str, Any]]] = {
         ("attempts", -1), ("due_at", None), ("at", "soon"), ("kind", 7), ("message_id", "x"), ("class", {}),
     ],
 }  # fmt: skip
-
-
-def bad(topic: Topic, count: int) -> list[tuple[Raw, str]]:
-    """Records that cannot be read, with the reason that each has to get."""
-    large = b'{"note":"' + b"x" * topic.value_bytes_max + b'"}'
-    spoils: list[tuple[str, Spoil]] = [("too_large", lambda record: replace(record, value=large))]
-    spoils += [
-        (each.reason, each.spoil)
-        for each in frontend.BAD
-        if each.reason not in ("too_large", "unknown_type") and not (topic.tombstones and each.reason == "null_value")
-    ]
-    # Whole bodies of a request fail another way here.
-    spoils += [("bad_json", _valued(body)) for body in frontend.BAD_BODIES if b'"offer_id"' not in body]
-    spoils += [("schema", _with(name, value)) for name, value in BAD_FIELDS[topic.name]]
-    unknown = (b"de.hubnetz.booking.BookingPainted.v1", b"de.hubnetz.booking.BookingConfirmed.v2")
-    spoils += [("unknown_type", _typed(text)) for text in unknown]
-    found = []
-    for n in range(count):
-        reason, spoil = spoils[n % len(spoils)]
-        record = spoil(raw(good(topic, 10_000 + n)))
-        found.append((record, "missing_key" if record.key is None else reason))
-    return found
-
-
-def _valued(value: bytes) -> Spoil:
-    return lambda record: replace(record, value=value)
-
-
-def _with(name: str, value: Any) -> Spoil:
-    return lambda record: replace(record, value=json.dumps(json.loads(record.value or b"") | {name: value}).encode())
-
-
-def _typed(text: bytes) -> Spoil:
-    return lambda record: replace(record, headers=[(n, text if n == "ce_type" else v) for n, v in record.headers])
 
 
 @pytest.mark.parametrize(
@@ -186,7 +151,7 @@ async def test_a_thousand_hostile_records_among_good_ones__set_aside_with_their_
         monkeypatch.setenv(name, value)
     await make_topics(kafka, partitions=1)
     wanted = [good(topic, n) for n in range(200)]
-    evil = bad(topic, 1000)
+    evil = spoiled(topic, lambda n: raw(good(topic, 10_000 + n)), BAD_FIELDS, 1000)
     everything: list[tuple[Raw, str]] = [*evil, *((raw(event), "") for event in wanted)]
     Random(1).shuffle(everything)
     await asyncio.to_thread(hostile.produce, kafka.address, kafka.name(topic.name), [record for record, _ in everything])
