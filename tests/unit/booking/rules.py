@@ -80,7 +80,7 @@ def offer(
     copies = {}
     for number, resource in enumerate(parsed.resources, start=1):
         copy = resource_copy(resource)
-        numbers = {"unit": (number, None), "pool": (None, number)}.get(resource.kind, (None, None))
+        numbers = {"unit": (number, None), "adviser": (number, None), "pool": (None, number)}.get(resource.kind, (None, None))
         copies[copy.resource_id] = replace(copy, unit_no=numbers[0], pool_no=numbers[1])
     body = parsed.model_copy(update={"resources": ()}).to_json().decode()
     whole = OfferCopy(

@@ -1,0 +1,399 @@
+"""The life of bookings said once more, on `naive_rules`: commands, time, the queue, closures; one plain list of claims."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from tests.unit.booking.naive_rules import (
+    DAY,
+    NEVER,
+    OVER,
+    STEP,
+    TAKEN,
+    Ask,
+    Claim,
+    Kept,
+    Piece,
+    Place,
+    Terms,
+    Town,
+    in_order,
+)
+from tests.unit.booking.rules import named
+
+Said = tuple[object, ...]
+REBOOK = 14 * DAY
+CANCELLABLE = {"held", "pending_approval", "offered", "confirmed", "waitlisted", "displaced"}
+
+
+def claim_id(number: int) -> UUID:
+    """The booking's id, which settles ties in time."""
+    return named(f"claim {number}")
+
+
+@dataclass(repr=False)
+class Series:
+    """Per occurrence its start and the claim that it led to."""
+
+    offer: str
+    who: str
+    ask: Ask
+    numbers: list[int | None]
+
+
+@dataclass(repr=False)
+class Naive(Town):
+    """What a town hall with paper and patience would answer."""
+
+    ranks: int = 0
+    series: dict[int, Series] = field(default_factory=dict)
+
+    def request(
+        self, number: int, offer: str, who: str, ask: Ask, *, hold: bool = False, join: bool = True,
+        series: tuple[int, int] | None = None,
+    ) -> Said:  # fmt: skip
+        """A wish."""
+        terms = self.offers[offer]
+        answer = self.judge(terms, ask)
+        holds = sum(claim.state == "held" for claim in self.claims.values() if claim.who == who)
+        if hold and holds >= 3:
+            answer = in_order([*(answer if isinstance(answer, list) else []), "person_limit"])
+        if isinstance(answer, Place):
+            return self._grant(number, terms, who, ask, answer, hold=hold, series=series)
+        if join and not hold and not ask.overbook and series is None and terms.queue != "off" and set(answer) <= TAKEN:
+            return self._join(number, terms, who, ask, answer)
+        return "rejected", answer
+
+    def _grant(
+        self, number: int, terms: Terms, who: str, ask: Ask, place: Place, *, hold: bool, series: tuple[int, int] | None
+    ) -> Said:  # fmt: skip
+        claim = Claim(
+            number, terms.name, who, "confirmed", ask, place.start, place.end, ask.quantity, place.pieces, None, series=series
+        )
+        self.claims[number] = claim
+        if hold:
+            claim.state, claim.due, claim.hold_until = "held", self.now + 10, self.now + 10
+            return "held", claim.due
+        if terms.approval:
+            claim.state, claim.competing = "pending_approval", terms.approval == "competes"
+            claim.due = min(self.now + terms.within, claim.start)
+            return "pending_approval", self._competitors(claim)
+        claim.due = self.due_of(claim)
+        return "confirmed", claim.start - terms.cancel_ahead
+
+    def _join(self, number: int, terms: Terms, who: str, ask: Ask, answer: list[str]) -> Said:
+        session = next((t for r in terms.roles if (t := self.things[r.things[0]]).kind == "session"), None)
+        start, end = (ask.start, ask.end) if session is None else (session.start, session.end)
+        if self.now >= start - terms.ahead:
+            return "rejected", answer
+        names = {
+            name for role in terms.roles if not role.optional or role.name in ask.options
+            for name in role.things if ask.choice.get(role.name, name) == name
+        }  # fmt: skip
+        before = [
+            claim for claim in self.claims.values()
+            if claim.state == "waitlisted" and claim.offer == terms.name and claim.waits_for & names
+            and claim.start < end and claim.end > start
+        ]  # fmt: skip
+        if any((claim.who, claim.start, claim.end) == (who, start, end) for claim in before):
+            return "rejected", in_order([*answer, "person_limit"])
+        if len(before) >= terms.entries:
+            return "rejected", in_order([*answer, "waitlist_full"])
+        self.ranks += 1
+        self.claims[number] = Claim(
+            number, terms.name, who, "waitlisted", ask, start, end, ask.quantity, (), start - terms.ahead,
+            rank=self.ranks, waits_for=frozenset(names),
+        )  # fmt: skip
+        return "waitlisted", len(before) + 1
+
+    def _competitors(self, claim: Claim) -> int:
+        if not claim.competing:
+            return 0
+        return sum(
+            any(a.thing == b.thing and a.low < b.high and a.high > b.low for a in claim.pieces for b in other.pieces)
+            for other in self.claims.values()
+            if other.competing and other.number != claim.number
+        )
+
+    def due_of(self, claim: Claim) -> int:
+        """When time alone ends a confirmed claim."""
+        terms = self.offers[claim.offer]
+        return min(claim.end, claim.start + terms.release) if terms.required and terms.release is not None else claim.end
+
+    def change(self, claim: Claim, state: str, **more: object) -> set[str]:
+        """The next version; what it lets go of."""
+        blocked, pieces, span = claim.blocking, claim.pieces, (claim.start, claim.end)
+        for name, value in more.items():
+            setattr(claim, name, value)
+        claim.state, claim.version = state, claim.version + 1
+        if state != "pending_approval":
+            claim.competing = False
+        if state in OVER:
+            claim.due, claim.waits_for = None, frozenset()
+        stays = claim.blocking and (claim.pieces, claim.start, claim.end) == (pieces, *span)
+        return {piece.thing for piece in pieces} if blocked and not stays else set()
+
+    def promote(self, freed: Iterable[str]) -> None:
+        """Whoever waits for one of these is looked at, by rank."""
+        names, stopped = set(freed), set[str]()
+        for claim in sorted((c for c in self.claims.values() if c.state == "waitlisted"), key=lambda claim: claim.rank):
+            terms = self.offers[claim.offer]
+            assert claim.due is not None
+            if not claim.waits_for & names or claim.waits_for & stopped:
+                continue
+            if self.now >= claim.due or terms.status != "published":
+                continue
+            place = self.judge(terms, claim.ask, settled=True, queued=True)
+            if isinstance(place, Place):
+                until = min(self.now + terms.offer_lasts, claim.due)
+                self.change(
+                    claim, "offered", pieces=place.pieces, due=until, offer_until=until, waits_for=frozenset()
+                )  # fmt: skip
+            elif terms.queue == "strict" and set(place) <= TAKEN:
+                stopped |= {name for name in claim.waits_for if self.things[name].kind == "session"}
+
+    def lapse(self) -> None:
+        """Everything ends whose time is past, oldest first."""
+        late = [c for c in self.claims.values() if c.due is not None and c.due <= self.now]
+        for claim in sorted(late, key=lambda claim: (claim.due, claim_id(claim.number))):
+            terms = self.offers[claim.offer]
+            if claim.state == "confirmed":
+                state = "no_show" if terms.required else "completed"
+            else:
+                state = {"checked_in": "completed", "displaced": "cancelled"}.get(claim.state, "expired")
+            self.promote(self.change(claim, state))
+
+    def about(self, command: str, number: int, who: str, act: Callable[[Claim], Said], expected: set[str]) -> Said:
+        """A command about a claim: who may, then where it stands."""
+        claim = self.claims.get(number)
+        if claim is None:
+            return "refused", ["gone"]
+        if (who not in ("staff", claim.who)) or (command in ("approve", "decline") and who != "staff"):
+            return "refused", ["not_permitted"]
+        target = {"cancel": "cancelled", "decline": "declined", "check_out": "completed"}.get(command)
+        if claim.state == target:
+            return "unchanged", claim.state
+        if claim.state in OVER:
+            return "refused", [self._too_late(command, claim)]
+        return act(claim) if claim.state in expected else ("unchanged", claim.state)
+
+    def _too_late(self, command: str, claim: Claim) -> str:
+        for name, until in (("confirm", claim.hold_until), ("accept", claim.offer_until)):
+            if command == name and claim.state == "expired" and until is not None and self.now >= until:
+                return "hold_expired" if name == "confirm" else "offer_expired"
+        late = claim.state == "no_show" and command in ("cancel", "check_in", "check_out")
+        return "deadline_passed" if late else "gone"
+
+    def cancel(self, claim: Claim, who: str) -> Said:
+        """Give it up."""
+        terms, owner = self.offers[claim.offer], who != "staff"
+        late = claim.state == "confirmed" and self.now >= claim.start - (0 if claim.free_to_cancel else terms.cancel_ahead)
+        over = self.now >= claim.end or (owner and self.now >= claim.start)
+        if (late and not terms.cancel_late and owner) or (over and claim.state != "displaced"):
+            return "refused", ["deadline_passed"]
+        freed, pieces, before = claim.blocking and bool(claim.pieces), claim.pieces, claim.state
+        until = self.now + terms.resale if freed and owner and terms.resale else None
+        given = self.change(claim, "cancelled")
+        if until is not None:
+            self._keep(claim, claim.start, claim.end, pieces, (), until)
+        self.promote(given)
+        return "cancelled", before, late, freed, until
+
+    def _keep(
+        self, claim: Claim, start: int, end: int, old: tuple[Piece, ...], new: tuple[Piece, ...], until: int
+    ) -> None:  # fmt: skip
+        """What was given up, minute by minute, is not for newcomers until then."""
+        for piece in old:
+            still = next((p for p in new if (p.role, p.thing) == (piece.role, piece.thing)), None)
+            if self.things[piece.thing].kind in ("unit", "adviser") and still is not None:
+                if (still.low, still.high) == (piece.low, piece.high):
+                    continue
+                still = None
+            at = {
+                moment: piece.quantity - (still.quantity if still and still.low <= moment < still.high else 0)
+                for moment in range(piece.low, piece.high, STEP)
+            }
+            at = {moment: quantity for moment, quantity in at.items() if quantity > 0}
+            if at:
+                self.kept.append(Kept(claim.number, piece.thing, start, end, piece.low, piece.high, at, until))
+
+    def confirm(self, claim: Claim) -> Said:
+        """A hold, or what the queue offered, becomes a booking or a request for approval."""
+        terms, before = self.offers[claim.offer], claim.state
+        claim.hold_until = claim.offer_until = None
+        if terms.approval:
+            until = min(self.now + terms.within, claim.start)
+            self.promote(self.change(claim, "pending_approval", due=until, competing=terms.approval == "competes"))
+            return "pending_approval", self._competitors(claim)
+        self.change(claim, "confirmed", due=self.due_of(claim))
+        return "confirmed", claim.start - terms.cancel_ahead, before
+
+    def decide(self, claim: Claim, *, approve: bool) -> Said:
+        """Staff approve or decline."""
+        terms = self.offers[claim.offer]
+        if not approve:
+            self.promote(self.change(claim, "declined"))
+            return "declined", None
+        pieces = claim.pieces
+        if claim.competing:
+            ask = replace(claim.ask, start=claim.start, end=claim.end, who=None)
+            place = self.judge(terms, ask, settled=True)
+            if isinstance(place, list):
+                self.change(claim, "declined")
+                return "declined", "conflict" if place[0] in TAKEN else place[0]
+            pieces = place.pieces
+        self.change(claim, "confirmed", pieces=pieces, due=self.due_of(claim))
+        return "confirmed", claim.start - terms.cancel_ahead, "pending_approval"
+
+    def check_in(self, claim: Claim) -> Said:
+        """The claimant came."""
+        terms = self.offers[claim.offer]
+        closes = claim.end if terms.release is None else min(claim.end, claim.start + terms.release)
+        if not claim.start - 15 <= self.now < closes:
+            return "refused", ["too_soon" if self.now < closes else "deadline_passed"]
+        self.change(claim, "checked_in", due=claim.end)
+        return "checked_in", self.now
+
+    def check_out(self, claim: Claim) -> Said:
+        """The claimant left."""
+        self.promote(self.change(claim, "completed"))
+        return "completed", self.now
+
+    def move(self, claim: Claim, who: str, start: int | None, end: int | None, quantity: int | None) -> Said:
+        """Elsewhere, longer, with fewer or more: the new claim passes without the old one, or the old one stays."""
+        terms, owner = self.offers[claim.offer], who != "staff"
+        session = any(self.things[role.things[0]].kind == "session" for role in terms.roles)
+        if claim.state == "checked_in" and (start not in (None, claim.start) or quantity not in (None, claim.quantity)):
+            return "refused", ["invalid_request"]
+        if claim.state != "checked_in" and session and (start is not None or end is not None):
+            return "refused", ["invalid_request"]
+        found = []
+        if owner and claim.state in ("confirmed", "pending_approval"):
+            late = self.now >= claim.start - terms.cancel_ahead and not terms.cancel_late and not claim.free_to_cancel
+            found += ["deadline_passed"] if late or self.now >= claim.start else []
+        if owner and terms.approval and claim.state in ("confirmed", "displaced"):
+            found.append("approval_required")
+        ask = self._ask_of_move(terms, claim, start, end, quantity)
+        stays = start in (None, claim.start) and end in (None, claim.end) and claim.state != "displaced"
+        if stays and quantity is not None and quantity <= claim.quantity:
+            pieces = tuple(replace(p, quantity=quantity) if p.quantity == claim.quantity else p for p in claim.pieces)
+            place: Place | list[str] = Place(claim.start, claim.end, pieces)
+        else:
+            place = self.judge(terms, ask, settled=claim.state == "checked_in", but=claim.number)
+        if isinstance(place, list):
+            return "refused", in_order([*found, *place])
+        if claim.state == "checked_in" and place.end <= self.now:
+            found.append("too_soon")
+        if found:
+            return "refused", in_order(found)
+        return self._put(claim, who, ask, place)
+
+    def _put(self, claim: Claim, who: str, ask: Ask, place: Place) -> Said:
+        """Into effect."""
+        terms, before = self.offers[claim.offer], claim.state
+        old = (claim.start, claim.end, claim.pieces)
+        if (place.start, place.end, place.pieces) == old and ask.quantity == claim.quantity and before != "displaced":
+            return "unchanged", before
+        blocked, due = claim.blocking, claim.due
+        fields = {"start": place.start, "end": place.end, "pieces": place.pieces, "quantity": ask.quantity, "ask": ask}
+        if before == "displaced":
+            fields["free_to_cancel"] = False
+        freed = self.change(claim, "confirmed" if before == "displaced" else before, **fields)
+        if claim.state == "confirmed":
+            claim.due = self.due_of(claim)
+        else:
+            claim.due = claim.end if claim.state == "checked_in" else min(due if due is not None else NEVER, claim.start)
+        if blocked and freed and who != "staff" and terms.resale:
+            self._keep(claim, old[0], old[1], old[2], place.pieces, self.now + terms.resale)
+        self.promote(freed)
+        return "moved", before
+
+    def _ask_of_move(self, terms: Terms, claim: Claim, start: int | None, end: int | None, quantity: int | None) -> Ask:
+        roles = {role.name: role for role in terms.roles}
+        choice = {
+            piece.role: piece.thing
+            for piece in claim.pieces
+            if self.things[piece.thing].kind == "session"
+            or (start is None and end is None)
+            or len(roles[piece.role].things) == 1
+        }
+        begin = claim.start if start is None else start
+        if end is None:
+            end = claim.end if start is None else begin + claim.end - claim.start
+        options = frozenset(piece.role for piece in claim.pieces if roles[piece.role].optional)
+        return Ask(begin, end, quantity or claim.quantity, claim.who, options, choice, claim.ask.needs)
+
+    def book_series(self, number: int, offer: str, who: str, ask: Ask, times: int, *, skip: bool) -> Said:
+        """Daily at the same time; `number` and those that follow are the claims."""
+        results: list[str] = []
+        for n in range(times):
+            shifted = replace(ask, start=ask.start + n * DAY, end=ask.end + n * DAY)
+            said = self.request(number + n, offer, who, shifted, join=False, series=(number, n))
+            results.append(said[1][0] if said[0] == "rejected" and isinstance(said[1], list) else str(said[0]))
+        made = [number + n if number + n in self.claims else None for n in range(times)]
+        if not skip and None in made:
+            for one in made:
+                if one is not None:
+                    del self.claims[one]
+            return "series", False, None
+        self.series[number] = Series(offer, who, ask, made)
+        return "series", True, results
+
+    def add_to_series(self, number: int, first: int, n: int, who: str) -> Said:
+        """A date that was skipped, later."""
+        series = self.series[first]
+        if who != series.who or series.numbers[n] is not None or any(c.series == (first, n) for c in self.claims.values()):
+            return "rejected", ["gone"]
+        ask = replace(series.ask, start=series.ask.start + n * DAY, end=series.ask.end + n * DAY)
+        return self.request(number, series.offer, who, ask, join=False, series=(first, n))
+
+    def cancel_series(self, first: int, from_n: int, who: str) -> Said:
+        """From an occurrence on."""
+        series = self.series[first]
+        if who not in ("staff", series.who):
+            return "refused", ["not_permitted"]
+        for n, number in enumerate(series.numbers):
+            claim = None if number is None else self.claims[number]
+            if claim is None:
+                claim = next((c for c in self.claims.values() if c.series == (first, n)), None)
+            if claim is not None and n >= from_n and claim.state in CANCELLABLE:
+                self.cancel(claim, who)
+        return ("series",)
+
+    def close(self, thing: str | None, offer: str | None, start: int, end: int) -> None:
+        """A closure: of a thing in a span, or of an offer for good."""
+        if thing is not None:
+            self.things[thing].closed.append((start, end))
+        freed: set[str] = set()
+        for claim in sorted(self.claims.values(), key=lambda claim: (claim.start, claim_id(claim.number))):
+            names = {piece.thing for piece in claim.pieces} or set(claim.waits_for)
+            mine = claim.offer == offer if thing is None else (thing in names and (bool(claim.pieces) or names == {thing}))
+            if not mine or claim.end <= self.now or not (claim.start < end and claim.end > start):
+                continue
+            if claim.state in ("confirmed", "pending_approval"):
+                freed |= self.change(claim, "displaced", due=self.now + REBOOK, competing=False)
+            elif claim.state in ("held", "offered", "waitlisted"):
+                freed |= self.change(claim, "expired")
+        self.promote(freed)
+
+    def move_session(self, name: str, start: int) -> None:
+        """A session takes its bookings along."""
+        session = self.things[name]
+        session.start, session.end = start, start + session.end - session.start
+        freed = {name}
+        for claim in sorted(self.claims.values(), key=lambda claim: (claim.start, claim_id(claim.number))):
+            names = {piece.thing for piece in claim.pieces} or claim.waits_for
+            goes = name in names and claim.state not in OVER | {"displaced"}
+            if not goes or (claim.start, claim.end) == (session.start, session.end):
+                continue
+            pieces = tuple(replace(piece, low=session.start, high=session.end) for piece in claim.pieces)
+            more = {"start": session.start, "end": session.end, "pieces": pieces, "free_to_cancel": True}
+            freed |= self.change(claim, claim.state, **more)
+            if claim.state in ("confirmed", "checked_in"):
+                claim.due = self.due_of(claim) if claim.state == "confirmed" else claim.end
+            elif claim.state == "waitlisted":
+                claim.due = start - self.offers[claim.offer].ahead
+            else:
+                assert claim.due is not None
+                claim.due = min(claim.due, start)
+        self.promote(freed)

@@ -1,0 +1,53 @@
+"""Towns as hypothesis draws them: a room, desks, a course, advisers and a hall, each under rules of its own."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.unit.booking.naive_life import Naive
+from tests.unit.booking.naive_rules import Role, Terms, Thing
+
+_approval = st.sampled_from((None, None, None, "blocks", "competes"))
+_common = {
+    "resale": st.sampled_from((0, 0, 60)),
+    "cancel_ahead": st.sampled_from((0, 60)),
+    "cancel_late": st.booleans(),
+    "required": st.booleans(),
+    "release": st.sampled_from((15, None)),
+    "lead": st.sampled_from((0, 0, 30)),
+    "hours": st.sampled_from((False, False, True)),
+    "grid": st.sampled_from((None, None, None, 30)),
+    "horizon": st.sampled_from((3, 3, 1)),
+    "offer_lasts": st.sampled_from((20, 60)),
+}
+
+
+@st.composite
+def towns(draw: Any) -> Naive:
+    """A town in which nothing is booked yet."""
+    buffers = st.sampled_from((0, 0, 10, 20))
+
+    def thing(name: str, kind: str, capacity: int | None = None, **more: Any) -> Thing:
+        return Thing(name, kind, capacity, draw(buffers), draw(buffers), **more)
+
+    things = [
+        thing("a", "unit", features=frozenset({"step_free"})), thing("b", "unit"), thing("desks", "pool", 3),
+        thing("hall", "unit"), thing("beamer", "unit"), thing("x", "adviser"), thing("y", "adviser"),
+        Thing("c1", "session", draw(st.integers(1, 3)), start=240, end=360),
+    ]  # fmt: skip
+
+    def terms(name: str, *roles: Role, queues: tuple[str, ...] = ("fit", "off"), **more: Any) -> Terms:
+        drawn = {key: draw(strategy) for key, strategy in _common.items() if key not in more}
+        return Terms(name, roles, queue=draw(st.sampled_from(queues)), **drawn, **more)
+
+    offers = [
+        terms("room", Role("main", ("a", "b")), approval=draw(_approval),
+              limits=draw(st.sampled_from(((), ("k",), ("k", "t"))))),
+        terms("desk", Role("main", ("desks",)), most=2, limits=draw(st.sampled_from(((), ("k",), ("m",))))),
+        terms("course", Role("main", ("c1",)), queues=("strict", "fit", "off"), most=2, hours=False, grid=None,
+              approval=draw(_approval)),
+        terms("advice", Role("main", ("x", "y")), lengths=(30, 60), limits=draw(st.sampled_from(((), ("t",))))),
+        terms("hall", Role("hall", ("hall",)), Role("seats", ("desks",)), Role("beamer", ("beamer",), optional=True), most=2,
+              approval=draw(_approval)),
+    ]  # fmt: skip
+    return Naive({one.name: one for one in things}, {one.name: one for one in offers})
