@@ -20,12 +20,14 @@ from typing import Any, Final
 import asyncpg
 
 from bench import bare
-from bench.bookings import HUB, RATE, Latency, Town, latency, now_whole, throughput
+from bench.bookings import HUB, RATE, Latency, Stampede, Town, latency, now_whole, stampede, throughput
 from bench.frontend import Frontend, Wanted
 from bench.hub import Hub, running_hub
 
 RESULTS: Final = Path(__file__).parent / "results"
 WARM: Final = 10_000
+CROWD: Final = 100
+STAMPEDES: Final = 5
 
 # Bookings of the past as the service would have left them: ledger, booking, allocation, on the same units.
 _OLD: Final = """
@@ -96,6 +98,13 @@ class Table:
         self.add(name, rate.per_second, "1/s", us_each=cost, lost=rate.lost, doubled=rate.doubled)
         return rate.lost == 0 and rate.doubled == 0
 
+    def stampede(self, name: str, runs: list[Stampede]) -> bool:
+        """The slowest of some stampedes; whether each had one winner and an answer for everybody."""
+        slowest = max(run.all_answered for run in runs)
+        won = all((run.confirmed, run.refused) == (1, CROWD - 1) for run in runs)
+        self.add(name, slowest, "ms", each=[round(run.all_answered) for run in runs], one_winner_each=won)
+        return won
+
     def latency(self, name: str, value: Latency) -> bool:
         """A latency at the fixed rate; whether nothing was lost."""
         self.add(name, value.p99, "ms p99", p50=round(value.p50, 1), most=round(value.most, 1), lost=value.lost)
@@ -127,23 +136,23 @@ def measure(hub: Hub, table: Table, *, requests: int, old: int, seconds: float, 
         with hub.alone("booking"):
             say("  booking alone")
             well = table.rate(f"spread over 200 rooms, the first {WARM:,}", hub, frontend, town.spread(WARM))
-            well &= _three(hub, table, frontend, town, f"after {WARM:,}", requests, seconds)
+            well &= _four(hub, table, frontend, town, f"after {WARM:,}", requests, seconds)
             asyncio.run(_write_old(hub.postgres["booking"], town, old))
-            well &= _three(hub, table, frontend, town, f"after {old:,}", requests, seconds)
+            well &= _four(hub, table, frontend, town, f"after {old:,}", requests, seconds)
             well &= _bare(hub, table, town.now, requests)
         say("  all services")
-        well &= _three(hub, table, frontend, town, "beside the others", requests, seconds)
+        well &= _four(hub, table, frontend, town, "beside the others", requests, seconds)
     finally:
         frontend.close()
     return well
 
 
-def _three(hub: Hub, table: Table, frontend: Frontend, town: Town, when: str, requests: int, seconds: float) -> bool:
+def _four(hub: Hub, table: Table, frontend: Frontend, town: Town, when: str, requests: int, seconds: float) -> bool:
     well = table.rate(f"spread over 200 rooms, {when}", hub, frontend, town.spread(requests))
     well &= table.rate(f"one hot session, {when}", hub, frontend, town.hot(requests))
-    return well & table.latency(
-        f"request to event at {RATE:.0f}/s, {when}", latency(frontend, town.spread(int(RATE * seconds)))
-    )
+    well &= table.latency(f"request to event at {RATE:.0f}/s, {when}", latency(frontend, town.spread(int(RATE * seconds))))
+    runs = [stampede(frontend, town.one_slot(CROWD)) for _ in range(STAMPEDES)]
+    return well & table.stampede(f"{CROWD} want one slot, all answered, {when}", runs)
 
 
 def _bare(hub: Hub, table: Table, first: datetime, requests: int) -> bool:

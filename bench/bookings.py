@@ -46,6 +46,15 @@ class Latency:
     lost: int
 
 
+@dataclass(frozen=True, slots=True)
+class Stampede:
+    """Everybody wants one slot: milliseconds from the first request to the last answer, and what was answered."""
+
+    all_answered: float
+    confirmed: int
+    refused: int
+
+
 class Town:
     """The offers of the benchmark and a stream of requests that can all be confirmed: no two want the same."""
 
@@ -67,6 +76,11 @@ class Town:
     def spread(self, count: int) -> list[Wanted]:
         """Requests round the rooms, each for a slot that nobody else asks for."""
         return [self._wanted(*next(self._starts)) for _ in range(count)]
+
+    def one_slot(self, count: int) -> list[Wanted]:
+        """Requests of that many people for one and the same slot."""
+        slot = next(self._starts)
+        return [self._wanted(*slot) for _ in range(count)]
 
     def hot(self, count: int) -> list[Wanted]:
         """Requests for seats of the one course."""
@@ -149,6 +163,16 @@ def latency(frontend: Frontend, requests: list[Wanted]) -> Latency:
     arrived = frontend.answers.arrived
     taken = [(arrived[request_id] - at) * 1000 for request_id, at in due.items() if request_id in arrived]
     return Latency(percentile(taken, 0.5), percentile(taken, 0.99), max(taken), len(lost))
+
+
+def stampede(frontend: Frontend, requests: list[Wanted]) -> Stampede:
+    """All at once, for something that one of them can have."""
+    before = dict(frontend.answers.types)
+    started = frontend.send_all(requests)
+    frontend.wait_for(requests)
+    ended = max(frontend.answers.arrived.get(request.request_id, started) for request in requests)
+    types = {name: number - before.get(name, 0) for name, number in frontend.answers.types.items()}
+    return Stampede((ended - started) * 1000, types.get("BookingConfirmed", 0), types.get("BookingRejected", 0))
 
 
 def now_whole() -> datetime:
