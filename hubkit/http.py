@@ -26,7 +26,7 @@ from hubkit.telemetry import Metrics
 
 BODY_BYTES_MAX = 1_048_576  # a request body; files have limits of their own (catalog.md §9)
 PAGE_MAX = 200
-ROLES = ("citizen", "kiosk", "editor", "desk", "manager", "operator", "staff")
+ROLES = ("citizen", "kiosk", "editor", "desk", "manager", "operator", "analyst", "staff")
 
 
 class Problem(Exception):
