@@ -19,9 +19,9 @@ from tests.unit.booking.rules import MINUTE, named, person
 from tests.unit.booking.told import of_booking, of_claim, of_outcome
 from tests.unit.booking.towns import towns
 
-PEOPLE = ("ann", "bob", "cem")
+PEOPLE = ("ann", "bob", "cem", "dan", "eve", "fay")
 people = st.sampled_from(PEOPLE)
-people_or_staff = st.sampled_from((*PEOPLE, "staff", "staff"))
+people_or_staff = st.sampled_from(("staff", "staff", "staff", "ann"))
 offers = st.sampled_from(("room", "room", "desk", "desk", "course", "course", "advice", "hall"))
 starts = st.integers(-3, 26).map(lambda n: n * 15) | st.integers(-2, 120).map(lambda n: n * 5) | st.integers(0, 7).map(
     lambda n: n * DAY // 2
@@ -93,13 +93,19 @@ class Booking(RuleBasedStateMachine):
         """What people mostly ask for: an hour that begins soon."""
         self._wish(offer, who, False, (self.town.now // 60 + 1 + slot) * 60, 60, hold=hold)
 
-    @rule(offer=st.sampled_from(("course", "hall", "desk")), first=people, n=st.integers(2, 4))
-    def crowd(self, offer: str, first: str, n: int) -> None:
+    @rule(
+        offer=st.sampled_from(("course", "course", "hall", "desk", "room")),
+        first=st.integers(0, 5),
+        n=st.integers(2, 6),
+        slot=st.integers(0, 2),
+    )
+    def crowd(self, offer: str, first: int, n: int, slot: int) -> None:
         """Several want the same at once."""
-        start = (self.town.now // 60 + 1) * 60
-        for who in (*PEOPLE, *PEOPLE)[PEOPLE.index(first) :][:n]:
+        start = (self.town.now // 60 + 1 + slot) * 60
+        for who in (*PEOPLE, *PEOPLE)[first:][:n]:
             self._wish(offer, who, False, start, 60)
 
+    @precondition(lambda self: len(self.town.series) < 2)
     @rule(offer=st.sampled_from(("room", "desk", "advice")), who=people, start=starts, length=lengths,
           times=st.integers(2, 4), skip=st.booleans())  # fmt: skip
     def book_series(self, offer: str, who: str, start: int, length: int, times: int, skip: bool) -> None:
@@ -112,7 +118,7 @@ class Booking(RuleBasedStateMachine):
         outcome = self.ours.decide(Request(Command.REQUEST, offer, actor_of(who), asked))
         self._same(of_outcome(outcome), self.town.book_series(number, offer, who, ask, times, skip=skip))
 
-    @precondition(lambda self: self.town.series)
+    @precondition(lambda self: any(None in series.numbers for series in self.town.series.values()))
     @rule(pick=picks, n=st.integers(0, 3), who=people)
     def add_to_series(self, pick: int, n: int, who: str) -> None:
         first = self._series(pick)
@@ -125,7 +131,7 @@ class Booking(RuleBasedStateMachine):
         outcome = self.ours.decide(Request(Command.REQUEST, series.offer, actor_of(who), asked))
         self._same(of_outcome(outcome), self.town.add_to_series(number, first, n, who))
 
-    @precondition(lambda self: self.town.series)
+    @precondition(lambda self: self.town.series and self.count % 3 == 0)
     @rule(pick=picks, from_n=st.integers(0, 3), who=people_or_staff)
     def cancel_series(self, pick: int, from_n: int, who: str) -> None:
         first = self._series(pick)
@@ -139,6 +145,12 @@ class Booking(RuleBasedStateMachine):
     @rule(pick=picks, who=people_or_staff, mine=mine)
     def cancel(self, pick: int, who: str, mine: bool) -> None:
         self._about("cancel", Command.CANCEL, pick, who, mine, self.town.cancel, named_more={}, with_who=True)
+
+    @precondition(lambda self: self._any("confirmed"))
+    @rule(pick=picks)
+    def give_back(self, pick: int) -> None:
+        """The owner cancels what they have."""
+        self._about("cancel", Command.CANCEL, pick, "", True, self.town.cancel, prefer="confirmed", with_who=True)
 
     @precondition(lambda self: self._any("held"))
     @rule(pick=picks, who=people_or_staff, mine=mine)
@@ -171,6 +183,19 @@ class Booking(RuleBasedStateMachine):
     def check_out(self, pick: int, who: str, mine: bool) -> None:
         self._about("check_out", Command.CHECK_IN, pick, who, mine, self.town.check_out, prefer="checked_in")
 
+    @precondition(lambda self: self._any("confirmed", "displaced"))
+    @rule(pick=picks, by=st.sampled_from((-30, 15, 30, 60)), state=st.sampled_from(("confirmed", "displaced")))
+    def shift(self, pick: int, by: int, state: str) -> None:
+        """The owner moves what they have a little."""
+        claim = self._claim(pick, state)
+        start = claim.start + by if claim.offer != "course" else None
+        quantity = None if start is not None else 1
+        place = Move(None if start is None else instant(start), None, None, quantity, None)
+        self._about(
+            "move", Command.RESCHEDULE, pick, "", True, lambda one: self.town.move(one, one.who, start, None, quantity),
+            prefer=state, named_more={"move": place},
+        )  # fmt: skip
+
     @precondition(lambda self: self._any("confirmed", "pending_approval", "displaced", "checked_in"))
     @rule(pick=picks, who=people_or_staff, mine=mine, by=st.sampled_from((None, None, 0, -60, -30, 15, 30, 60, DAY)),
           longer=st.sampled_from((None, None, 0, -30, 30, 60)), quantity=st.sampled_from((None, None, 1, 2)))  # fmt: skip
@@ -189,21 +214,20 @@ class Booking(RuleBasedStateMachine):
 
     # time and the catalogue
 
-    @rule(minutes=st.sampled_from((5, 5, 10, 10, 15, 15, 30, 60, DAY // 2)))
+    @rule(minutes=st.sampled_from((0, 0, 5, 10, 10, 15, 15, 30, 60, DAY // 2)))
     def pass_time(self, minutes: int) -> None:
         self.town.now += minutes
         self.town.lapse()
         self.ours.poll(self.town.now)
 
     @precondition(lambda self: self.town.claims)
-    @rule(pick=picks, edge=st.sampled_from(("start", "start", "end", "due")), by=st.sampled_from((-15, -5, 0, 0, 5, 15)))
+    @rule(pick=picks, edge=st.sampled_from(("start", "start", "end", "due")), by=st.sampled_from((-40, -15, -5, 0, 0, 5, 15)))
     def wait_for(self, pick: int, edge: str, by: int) -> None:
         """Time passes until something begins, ends or runs out."""
         until = getattr(self._claim(pick, "confirmed"), edge)
         if until is not None and 0 < until + by - self.town.now < 2 * DAY:
             self.pass_time(until + by - self.town.now)
 
-    @rule()
     def next_poll(self) -> None:
         self.town.lapse()  # what lasts until this very instant
         self.ours.poll(self.town.now)
@@ -221,18 +245,30 @@ class Booking(RuleBasedStateMachine):
             self.town.promote({name})
             self._catalogue(offers_of(self.town), freed={name})
 
-    @precondition(lambda self: self.count % 3 == 2)
-    @rule(name=st.sampled_from(("desks", "c1")), capacity=st.integers(0, 4))
-    def change_capacity(self, name: str, capacity: int) -> None:
+    @rule(
+        kind=st.sampled_from(("capacity", "capacity", "session", "status", "off")), name=st.sampled_from(("desks", "c1")),
+        capacity=st.integers(0, 4), start=starts, offer=offers, status=st.sampled_from(("published", "suspended")),
+        rare=st.integers(0, 4),
+    )  # fmt: skip
+    def change_catalogue(self, kind: str, name: str, capacity: int, start: int, offer: str, status: str, rare: int) -> None:
+        """Other capacity, another time of the course, an offer suspended or back again, or (rarely) called off for good."""
+        if kind == "capacity":
+            self._change_capacity(name, capacity)
+        elif kind == "session":
+            self._move_session(self.town.now // 60 * 60 + 60 + abs(start) % 240)
+        elif kind == "status":
+            self._publish(offer, status)
+        elif not rare:
+            self._call_off(offer)
+
+    def _change_capacity(self, name: str, capacity: int) -> None:
         thing = self.town.things[name]
         freed = {name} if capacity > (thing.capacity or 0) else set[str]()
         thing.capacity = capacity
         self.town.promote(freed)
         self._catalogue(offers_of(self.town), freed=freed)
 
-    @precondition(lambda self: self.count % 3 == 2)
-    @rule(start=starts)
-    def move_session(self, start: int) -> None:
+    def _move_session(self, start: int) -> None:
         if start == self.town.things["c1"].start:
             return
         self.town.move_session("c1", start)
@@ -241,9 +277,7 @@ class Booking(RuleBasedStateMachine):
         assert session is not None
         self._catalogue(made, moved=session.resources[0], freed={"c1"})
 
-    @precondition(lambda self: self.count % 3 == 2)
-    @rule(offer=offers, status=st.sampled_from(("published", "published", "suspended")))
-    def publish(self, offer: str, status: str) -> None:
+    def _publish(self, offer: str, status: str) -> None:
         terms = self.town.offers[offer]
         back = status == "published" and terms.status != "published"
         terms.status = status
@@ -251,11 +285,7 @@ class Booking(RuleBasedStateMachine):
         self.town.promote(freed)
         self._catalogue(offers_of(self.town), freed=freed)
 
-    @precondition(lambda self: self.count % 3 == 2)
-    @rule(offer=offers, rare=st.integers(0, 4))
-    def call_off(self, offer: str, rare: int) -> None:
-        if rare:
-            return
+    def _call_off(self, offer: str) -> None:
         self.town.offers[offer].status = "cancelled"
         self.town.close(None, offer, -NEVER, NEVER)
         closure = Closure(offer, None, "offer_cancelled", instant(-200 * DAY), instant(200 * DAY))

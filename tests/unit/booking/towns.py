@@ -11,8 +11,8 @@ _approval = st.sampled_from((None, None, None, "blocks", "competes"))
 _common = {
     "resale": st.sampled_from((0, 0, 60)),
     "cancel_ahead": st.sampled_from((0, 60)),
-    "cancel_late": st.booleans(),
-    "required": st.booleans(),
+    "cancel_late": st.sampled_from((True, False)),
+    "required": st.sampled_from((False, False, True)),
     "release": st.sampled_from((15, None)),
     "lead": st.sampled_from((0, 0, 30)),
     "hours": st.sampled_from((False, False, True)),
@@ -33,10 +33,10 @@ def towns(draw: Any) -> Naive:
     things = [
         thing("a", "unit", features=frozenset({"step_free"})), thing("b", "unit"), thing("desks", "pool", 3),
         thing("hall", "unit"), thing("beamer", "unit"), thing("x", "adviser"), thing("y", "adviser"),
-        Thing("c1", "session", draw(st.integers(1, 3)), start=240, end=360),
+        Thing("c1", "session", draw(st.sampled_from((2, 1, 3))), start=240, end=360),
     ]  # fmt: skip
 
-    def terms(name: str, *roles: Role, queues: tuple[str, ...] = ("fit", "off"), **more: Any) -> Terms:
+    def terms(name: str, *roles: Role, queues: tuple[str, ...] = ("fit", "fit", "off"), **more: Any) -> Terms:
         drawn = {key: draw(strategy) for key, strategy in _common.items() if key not in more}
         return Terms(name, roles, queue=draw(st.sampled_from(queues)), **drawn, **more)
 
@@ -44,7 +44,7 @@ def towns(draw: Any) -> Naive:
         terms("room", Role("main", ("a", "b")), approval=draw(_approval),
               limits=draw(st.sampled_from(((), ("k",), ("k", "t"))))),
         terms("desk", Role("main", ("desks",)), most=2, limits=draw(st.sampled_from(((), ("k",), ("m",))))),
-        terms("course", Role("main", ("c1",)), queues=("strict", "fit", "off"), most=2, hours=False, grid=None,
+        terms("course", Role("main", ("c1",)), queues=("strict", "fit", "strict", "off"), most=2, hours=False, grid=None,
               approval=draw(_approval)),
         terms("advice", Role("main", ("x", "y")), lengths=(30, 60), limits=draw(st.sampled_from(((), ("t",))))),
         terms("hall", Role("hall", ("hall",)), Role("seats", ("desks",)), Role("beamer", ("beamer",), optional=True), most=2,
