@@ -38,6 +38,7 @@ class Rows:
     changed: list[Change] = field(default_factory=list)
     freed: list[UUID] = field(default_factory=list)
     superseded: list[UUID] = field(default_factory=list)
+    replaced: list[UUID] = field(default_factory=list)
     placed: list[Booking] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
     resale_after: dict[UUID, datetime] = field(default_factory=dict)
@@ -59,6 +60,8 @@ async def write(house: House, tx: Tx, run: Run, locks: Locks, more: Sequence[Tol
             await store_bookings.free_allocations(tx, rows.freed, rows.resale_after)
         if rows.superseded:
             await store_bookings.supersede_allocations(tx, rows.superseded, rows.left_at)
+        if rows.replaced:
+            await store_bookings.drop_allocations(tx, rows.replaced)
         if rows.fresh:
             await store_bookings.insert_bookings(tx, rows.fresh)
         if rows.changed:
@@ -96,7 +99,7 @@ def _rows(run: Run) -> Rows:
             rows.freed.append(booking_id)
             continue
         if before.parts:
-            rows.superseded.append(booking_id)
+            (rows.replaced if same_place else rows.superseded).append(booking_id)
         if after.parts:
             rows.placed.append(after)
     found_at = {booking_id: (b.start, b.end, b.parts) for booking_id, b in run.found.items()} if run.desk.left else {}

@@ -201,3 +201,14 @@ async def supersede_allocations(tx: Tx, booking_ids: Sequence[UUID], resale_afte
         list(booking_ids),
         [resale_after.get(booking_id) for booking_id in booking_ids],
     )
+
+
+async def drop_allocations(tx: Tx, booking_ids: Sequence[UUID]) -> None:
+    """The same of bookings that stay where they are, but now block what they competed for or the other way: no trace."""
+    await tx.execute(
+        """
+        DELETE FROM allocations
+        WHERE booking_id = ANY ($1::uuid[]) AND NOT superseded
+        """,
+        list(booking_ids),
+    )
