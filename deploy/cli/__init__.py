@@ -3,11 +3,11 @@
 import sys
 
 from deploy import say
-from deploy.cli import documents, figures, init, jobs, letters, played, positions, running, upkeep
+from deploy.cli import documents, figures, init, jobs, letters, played, positions, running, upkeep, verify
 from deploy.cli.root import app
 from deploy.failures import Failure
 
-for part in (init, running, played, jobs, letters, positions, figures, documents, upkeep):
+for part in (init, running, played, jobs, letters, positions, figures, documents, verify, upkeep):
     part.add_to(app)
 
 
