@@ -8,7 +8,7 @@ from uuid import UUID
 from hubkit import ids
 from hubkit.db import ReadConn, Tx
 from services.booking.domain.claims import Booking, Claimant, ClaimantKind, Wish
-from services.booking.domain.codes import Per, Queue
+from services.booking.domain.codes import Per, Queue, State
 from services.booking.domain.commands import wish_of_move
 from services.booking.domain.copies import allowance
 from services.booking.domain.desk import Rooms, Waiting
@@ -135,7 +135,10 @@ async def _take_offers(house: House, conn: ReadConn | Tx, found: Subjects) -> No
         found.offers |= await house.shelf.take(conn, missing)
     for booking in found.bookings.values():
         offer = found.offers.get(booking.offer_id)
-        if booking.competing and booking.wish is not None and offer is not None:
+        if offer is None or booking.wish is None:
+            continue
+        competes = offer.approval is not None and not offer.approval.blocks and booking.state in (State.HELD, State.OFFERED)
+        if booking.competing or competes:  # looked at again, or joins those who compete
             wish = booking.wish._replace(settled=True, person_id=None, groups=None)
             if offer.session is None:
                 wish = wish._replace(start=booking.start, end=booking.end, duration=None)
