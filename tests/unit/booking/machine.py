@@ -23,9 +23,8 @@ PEOPLE = ("ann", "bob", "cem", "dan", "eve", "fay")
 people = st.sampled_from(PEOPLE)
 people_or_staff = st.sampled_from(("staff", "staff", "staff", "ann"))
 offers = st.sampled_from(("room", "room", "desk", "desk", "course", "course", "advice", "hall"))
-starts = st.integers(-3, 26).map(lambda n: n * 15) | st.integers(-2, 120).map(lambda n: n * 5) | st.integers(0, 7).map(
-    lambda n: n * DAY // 2
-)  # fmt: skip
+# from the next full hour on: mostly where others are too
+starts = st.sampled_from((0, 0, 0, 60, 60, 120, 30, 15, 45, 5, -60, -90, 240, 600, DAY, DAY + 60, 4 * DAY))
 lengths = st.sampled_from((30, 60, 60, 120, 45, 5, 300))
 picks = st.integers(0, 40)
 mine = st.sampled_from((True, True, False))
@@ -56,7 +55,10 @@ class Booking(RuleBasedStateMachine):
     )  # fmt: skip
     def wish(self, **how: Any) -> None:
         """Anything at all."""
-        self._wish(**how)
+        self._wish(**how | {"start": self._soon(how["start"])})
+
+    def _soon(self, offset: int) -> int:
+        return (self.town.now // 60 + 1) * 60 + offset
 
     def _wish(
         self, offer: str, who: str, staff: bool, start: int, length: int, *, quantity: int = 1, hold: bool = False,
@@ -91,7 +93,7 @@ class Booking(RuleBasedStateMachine):
     @rule(offer=offers, who=people, slot=st.integers(0, 4), hold=st.sampled_from((False, False, False, True)))
     def plain_wish(self, offer: str, who: str, slot: int, hold: bool) -> None:
         """What people mostly ask for: an hour that begins soon."""
-        self._wish(offer, who, False, (self.town.now // 60 + 1 + slot) * 60, 60, hold=hold)
+        self._wish(offer, who, False, self._soon(slot * 60), 60, hold=hold)
 
     @rule(
         offer=st.sampled_from(("course", "course", "hall", "desk", "room")),
@@ -101,15 +103,14 @@ class Booking(RuleBasedStateMachine):
     )
     def crowd(self, offer: str, first: int, n: int, slot: int) -> None:
         """Several want the same at once."""
-        start = (self.town.now // 60 + 1 + slot) * 60
-        for who in (*PEOPLE, *PEOPLE)[first:][:n]:
-            self._wish(offer, who, False, start, 60)
+        for turn, who in enumerate((*PEOPLE, *PEOPLE)[first:][:n], start=first):
+            self._wish(offer, who, False, self._soon(slot * 60), 60, quantity=1 + turn % 3 // 2)
 
     @precondition(lambda self: len(self.town.series) < 2)
     @rule(offer=st.sampled_from(("room", "desk", "advice")), who=people, start=starts, length=lengths,
           times=st.integers(2, 4), skip=st.booleans())  # fmt: skip
     def book_series(self, offer: str, who: str, start: int, length: int, times: int, skip: bool) -> None:
-        ask = Ask(start, start + length, 1, who)
+        ask = Ask(self._soon(start), self._soon(start) + length, 1, who)
         number = self._numbers(times)
         asked = Asked(
             claim_id(number), person(who), self._wish_of(offer, ask), series=SeriesRule(Every.DAY, 1, times, skip),
@@ -234,6 +235,7 @@ class Booking(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(("a", "b", "desks", "hall", "x", "c1")), start=starts, length=lengths)
     def close(self, name: str, start: int, length: int) -> None:
+        start = self._soon(start)
         self.town.close(name, None, start, start + length)
         closure = Closure(None, name, "water", instant(start), instant(start + length))
         self._catalogue(offers_of(self.town), [closure])
@@ -255,7 +257,7 @@ class Booking(RuleBasedStateMachine):
         if kind == "capacity":
             self._change_capacity(name, capacity)
         elif kind == "session":
-            self._move_session(self.town.now // 60 * 60 + 60 + abs(start) % 240)
+            self._move_session(self._soon(abs(start) % 240))
         elif kind == "status":
             self._publish(offer, status)
         elif not rare:

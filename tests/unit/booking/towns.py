@@ -9,7 +9,7 @@ from tests.unit.booking.naive_rules import Role, Terms, Thing
 
 _approval = st.sampled_from((None, None, None, "blocks", "competes"))
 _common = {
-    "resale": st.sampled_from((0, 0, 60)),
+    "resale": st.sampled_from((0, 60)),
     "cancel_ahead": st.sampled_from((0, 60)),
     "cancel_late": st.sampled_from((True, False)),
     "required": st.sampled_from((False, False, True)),
@@ -17,7 +17,7 @@ _common = {
     "lead": st.sampled_from((0, 0, 30)),
     "hours": st.sampled_from((False, False, True)),
     "grid": st.sampled_from((None, None, None, 30)),
-    "horizon": st.sampled_from((3, 3, 1)),
+    "horizon": st.sampled_from((3, 3, 3, 1)),
     "offer_lasts": st.sampled_from((20, 60)),
 }
 
@@ -33,7 +33,7 @@ def towns(draw: Any) -> Naive:
     things = [
         thing("a", "unit", features=frozenset({"step_free"})), thing("b", "unit"), thing("desks", "pool", 3),
         thing("hall", "unit"), thing("beamer", "unit"), thing("x", "adviser"), thing("y", "adviser"),
-        Thing("c1", "session", draw(st.sampled_from((2, 1, 3))), start=240, end=360),
+        Thing("c1", "session", draw(st.sampled_from((2, 1, 3))), start=120, end=240),
     ]  # fmt: skip
 
     def terms(name: str, *roles: Role, queues: tuple[str, ...] = ("fit", "fit", "off"), **more: Any) -> Terms:
