@@ -194,7 +194,7 @@ def _edges(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: O
 
     Local midnights are, as limits per day begin anew there.
     """
-    yield reach(offer, now)[0]
+    yield _earliest(offer, now)
     day = local_date(low, offer.where) + DAY
     while midnight(day, offer.where) < high:
         yield midnight(day, offer.where)
@@ -235,10 +235,15 @@ def _choices(offer: Offer, wish: Wish) -> Iterator[tuple[Component, Resource]]:
                 yield part, resource
 
 
+def _earliest(offer: Offer, now: datetime) -> datetime:
+    """The first start that is not too soon: booked times are whole seconds, the clock's are not."""
+    earliest = reach(offer, now)[0]
+    return earliest.replace(microsecond=0) + SECOND if earliest.microsecond else earliest
+
+
 def _starts(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: Occupancy, now: datetime) -> Iterator[datetime]:
     """Starts worth trying in `[low, high)`: the whole grid while the offer is open, or without a grid the edges."""
-    earliest, too_far = reach(offer, now)
-    low, high = max(low, earliest), min(high, too_far)
+    low, high = max(low, _earliest(offer, now)), min(high, reach(offer, now)[1])
     if low >= high:
         return
     if offer.grid is None:
@@ -268,7 +273,7 @@ def _sessions(
 
 def _spans(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: Occupancy, now: datetime) -> Iterator[FreeSpan]:
     """Open hours of offer and resource, less blackouts, less what is occupied grown by our own buffers."""
-    low = max(low, reach(offer, now)[0])
+    low = max(low, _earliest(offer, now))
     for part, resource in _choices(offer, wish):
         count = wish.count(part.component_id)
         needs = wish.needs & part.features

@@ -162,6 +162,12 @@ def test_free__of_a_component_to_be_named__a_start_is_free_if_any_of_its_resourc
     assert list(one.starts) == [at("03-02 09:00"), at("03-02 11:00")]
 
 
+def test_free__from_the_next_whole_second_on() -> None:
+    of = offer(unit(), lead={"value": 10, "unit": "minutes"})
+    answer = free(of, wish(duration=HOUR), NOW, NOW + DAY, empty(of), NOW + timedelta(milliseconds=300))
+    assert answer.starts[0] == answer.spans[0].start == NOW + 10 * MINUTE + SECOND
+
+
 def test_free__bounded() -> None:
     of = offer(unit(), grid_minutes=1)
     answer = free(of, wish(duration=MINUTE), NOW, NOW + 90 * DAY, empty(of), NOW)
