@@ -1,5 +1,6 @@
 """The writes of a run: one bulk statement each under a savepoint, the outbox last (booking.md §8, step 10)."""
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from contracts.booking import CapacityChanged
 from contracts.envelope import Event
 from hubkit import ids, points
 from hubkit.db import Tx
+from hubkit.errors import BackstopHit
 from services.booking.domain import codes
 from services.booking.domain.claims import Booking
 from services.booking.domain.desk import Left
@@ -26,6 +28,8 @@ from services.booking.store.bookings import Change
 from services.booking.store.requests import Entry
 from services.booking.wire import answers
 from services.booking.wire.requests import named_actor, named_booking, named_offer
+
+log = logging.getLogger(__name__)
 
 NO_COMMAND = ""  # the ledger's command of a change that followed from something else
 
@@ -49,30 +53,36 @@ async def write(house: House, tx: Tx, run: Run, locks: Locks, more: Sequence[Tol
     """One bulk statement each under a savepoint: freed, bookings, allocations, counters, ledger, and last the outbox.
 
     `more` are facts about the offers themselves, told after the others; `cause` is what led to facts without a case.
-    Errors: `BackstopHit` with nothing of it written; `Repeat` if another process was faster.
+    Errors: `BackstopHit` with nothing of it written, counted and logged: somebody writes without the lock; `Repeat` if
+    another process was faster.
     """
     rows = _rows(run)
     used = _used(rows)
     told, entries = _tell(house, run, locks, cause)
     series = [one for series_id, one in run.desk.series.items() if run.series.get(series_id) is not one]
-    async with tx.transaction():
-        if rows.freed:
-            await store_bookings.free_allocations(tx, rows.freed, rows.resale_after)
-        if rows.superseded:
-            await store_bookings.supersede_allocations(tx, rows.superseded, rows.left_at)
-        if rows.replaced:
-            await store_bookings.drop_allocations(tx, rows.replaced)
-        if rows.fresh:
-            await store_bookings.insert_bookings(tx, rows.fresh)
-        if rows.changed:
-            await store_bookings.update_bookings(tx, rows.changed)
-        if rows.placed or rows.left:
-            await store_bookings.insert_allocations(tx, rows.placed, rows.left, rows.resale_after)
-        told += await _count(house, tx, run, rows, used, locks, cause)
-        if series:
-            await store_queue.upsert_series(tx, series, locks.now)
-        await store_requests.insert_entries(tx, entries)
-        await tell(tx, [*told, *more])
+    try:
+        async with tx.transaction():
+            if rows.freed:
+                await store_bookings.free_allocations(tx, rows.freed, rows.resale_after)
+            if rows.superseded:
+                await store_bookings.supersede_allocations(tx, rows.superseded, rows.left_at)
+            if rows.replaced:
+                await store_bookings.drop_allocations(tx, rows.replaced)
+            if rows.fresh:
+                await store_bookings.insert_bookings(tx, rows.fresh)
+            if rows.changed:
+                await store_bookings.update_bookings(tx, rows.changed)
+            if rows.placed or rows.left:
+                await store_bookings.insert_allocations(tx, rows.placed, rows.left, rows.resale_after)
+            told += await _count(house, tx, run, rows, used, locks, cause)
+            if series:
+                await store_queue.upsert_series(tx, series, locks.now)
+            await store_requests.insert_entries(tx, entries)
+            await tell(tx, [*told, *more])
+    except BackstopHit as hit:
+        house.metrics.add("booking_backstop_total")
+        log.error("a constraint caught what the lock should have", extra={"action": "write", "reason": hit.constraint})
+        raise
     points.reached("booking.after_write")
     counted = Counter((answer.kind, answer.reason) for answer in told)
     for (kind, reason), number in counted.items():
