@@ -114,7 +114,8 @@ def _reply_to(offer: Offer | None, desk: Desk) -> str:
     if offer is None or not offer.offer_id.startswith(f"urn:hub:{desk.hub_id}:"):
         return desk.sender
     address = offer.contact_email or ""
-    return address if address.isascii() and address.isprintable() and not set(address) & set(' <>,;:"()[]\\') else desk.sender
+    fits = address.isascii() and address.isprintable() and not set(address) & set(' <>,;:"()[]\\')
+    return address if address and fits else desk.sender
 
 
 def _calendar_part(letter: Letter, desk: Desk, recipient: str, language: str) -> mail.CalendarPart | None:

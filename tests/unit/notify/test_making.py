@@ -219,6 +219,12 @@ def test_answers__go_to_the_offers_functional_contact_unless_it_is_a_partners() 
     )
 
 
+@pytest.mark.parametrize("address", [None, "", "ö@hub.example", "Empfang <e@hub.example>"])
+def test_answers_to_a_contact_without_a_usable_mailbox__go_to_the_hub(address: str | None) -> None:
+    mail = mail_of(letter(Kind.CONFIRMED, offer=offer(contact_email=address)))
+    assert mail["Reply-To"] == DESK.sender
+
+
 def test_resent_mail__has_the_bytes_of_the_first() -> None:
     """Whatever the contact's language is now: Message-ID, Date and text are those of the first."""
     first = make(letter(Kind.CONFIRMED), DESK)
