@@ -203,7 +203,7 @@ async def measure(postgres: str, *, kind: Kind, mails: int, rounds: int) -> None
             address = RelayAddress(name="main", host="127.0.0.1", port=port, security="none", client_name="bench")
             async with db.transaction(pool) as tx:
                 await relays.insert_relay(tx, "main")
-                await copies.upsert_offers(tx, [copies.OfferUpdate(_offer(), keeps_texts=False)])
+                await copies.upsert_offers(tx, [copies.OfferUpdate(due_offer(), keeps_texts=False)])
             for number in range(rounds + 1):
                 await fill(pool, house.rules, kind=kind, mails=mails, random=random)
                 async with pool.raw.acquire() as connection:
@@ -221,7 +221,8 @@ async def measure(postgres: str, *, kind: Kind, mails: int, rounds: int) -> None
     print(f"{kind}: bare {medians['bare']:.0f}/s, ours {medians['ours']:.0f}/s, {share:.0f} % of it")
 
 
-def _offer() -> Offer:
+def due_offer() -> Offer:
+    """The offer that all mails are about."""
     return Offer(
         offer_id=OFFER,
         revision=1,

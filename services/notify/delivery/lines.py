@@ -1,19 +1,21 @@
 """One line: a connection and the mails that go over it, one after the other.
 
-While a mail is on the wire the next one is marked `sending`, so that the wire never waits for the database; a kill leaves at
-most two mails of each line and one group of unwritten results uncertain.
+While mails are on the wire the next ones are marked `sending`, several in one transaction, so that the wire never waits for the
+database. All lines of a process together have at most `2 x connections + GROUP_ROWS_MAX` rows in that state, from the wish to
+mark them until their result is written: a kill leaves no more than these uncertain.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from hubkit import points
 from services.notify import limits
 from services.notify.delivery.making import Made
 from services.notify.delivery.relay import Breaker
-from services.notify.delivery.writer import Unwritten, Writer
+from services.notify.delivery.writer import Writer
 from services.notify.domain.letters import Letter, Outcome
 from services.notify.domain.messages import State
 from services.notify.domain.replies import Effect, Reply, classify, masked
@@ -41,7 +43,10 @@ Shelf = asyncio.PriorityQueue[Item]
 
 @dataclass(slots=True)
 class Line:
-    """Takes items from the shelf until it is told to stop. `clear` gives back what lies on the shelf."""
+    """Takes items from the shelf until it is told to stop. `clear` gives back what lies on the shelf.
+
+    `ahead_max`: so many mails may lie marked here; `sending_max`: so many rows of all lines may be `sending`.
+    """
 
     connection: Connection
     breaker: Breaker
@@ -49,70 +54,76 @@ class Line:
     shelf: Shelf
     clear: Callable[[], Awaitable[None]]
     sent: Callable[[], None]
+    ahead_max: int
+    sending_max: int
     stopping: bool = False
     waiting: bool = False
+    _ready: deque[Item] = field(default_factory=deque)
+    _marking: "asyncio.Task[None] | None" = None
+    _sent_at: deque[float] = field(default_factory=lambda: deque(maxlen=limits.GROUP_ROWS_MAX))
 
     async def run(self) -> None:
         """Until `stopping`: the mail on the wire is finished, and what was only marked goes back, certainly not sent."""
-        ready: Item | None = None
-        while not self.stopping:
-            if ready is None:
-                ready = await self._next()
-            elif not self.connection.is_open and (failure := await self.connection.open()):
-                await self._stand_back(ready, failure)
-                ready = None
-            if ready is not None:
-                ready = await self._send_and_mark(ready)
-        if ready is not None:
-            await self._give_back(ready)
+        try:
+            while not self.stopping:
+                if not self._ready:
+                    await self._refill()
+                elif not self.connection.is_open and (failure := await self.connection.open()):
+                    await self._stand_back(failure)
+                else:
+                    item = self._ready.popleft()
+                    self._mark_ahead()
+                    if await self._send(item):
+                        await self._give_back_marked()
+            await self._give_back_marked()
+        finally:
+            if self._marking is not None:
+                self._marking.cancel()
         await self.connection.close()
 
-    async def _next(self) -> Item | None:
-        """The next item, marked, with an open connection for it; None if there is nothing to send for now."""
+    async def _refill(self) -> None:
+        """Until something is marked, with an open connection for it; nothing if there is nothing to send for now."""
+        if self._marking is not None:
+            marking, self._marking = self._marking, None
+            await marking
+            return
         self.waiting = True
         try:
             async with asyncio.timeout(limits.CONNECTION_IDLE_SECONDS):
                 item = await self.shelf.get()
         except TimeoutError:
             await self.connection.close()
-            return None
+            return
         finally:
             self.waiting = False
         if not self.connection.is_open and (failure := await self.connection.open()):
-            await self._stand_back(item, failure)
-            return None
-        return await self._mark(item)
+            await self._stand_back(failure, item)
+            return
+        await self.writer.fewer(self.sending_max)
+        await self._mark(item)
 
-    async def _send_and_mark(self, ready: Item) -> Item | None:
-        """Send one item while the next is marked; that next one, if there is one and the relay may have it."""
-        following = asyncio.create_task(self._mark_following()) if not self.shelf.empty() else None
-        try:
-            stops = await self._send(ready)
-            marked = await following if following else None
-        except BaseException:
-            if following:
-                following.cancel()
-            raise
-        if stops and marked is not None:
-            await self._give_back(marked)
-            return None
-        return marked
+    def _mark_ahead(self) -> None:
+        """Have more marked while mails are on the wire, as many as go out in a moment: a mark cannot be overtaken any more."""
+        if self._marking is not None and self._marking.done():
+            self._marking.result()
+            self._marking = None
+        if self._marking is None and 2 * len(self._ready) <= self._ahead() and not self.shelf.empty():
+            self._marking = asyncio.create_task(self._mark())
 
-    async def _mark_following(self) -> Item | None:
-        """Another item, marked while one is on the wire; None if the shelf has none that still holds."""
-        while not self.shelf.empty() and not self.stopping:
-            if item := await self._mark(self.shelf.get_nowait()):
-                return item
-        return None
+    def _ahead(self) -> int:
+        since = asyncio.get_running_loop().time() - limits.MARKED_SECONDS
+        return max(1, min(self.ahead_max, sum(at > since for at in self._sent_at)))
 
-    async def _mark(self, item: Item) -> Item | None:
-        letter = item.letter
-        mark = Mark(letter.message_id, letter.claim, letter.contact_revision, item.made.template)
-        try:
-            verdict = await self.writer.mark(mark)
-        except Unwritten:
-            return None
-        return item if verdict == "go" else None
+    async def _mark(self, *items: Item) -> None:
+        """Mark these and what else there is, up to what may lie here; those that still hold are ready then."""
+        room = self.sending_max - self.writer.sending - len(items)
+        more = min(room, self._ahead() - len(self._ready), self.shelf.qsize())
+        marked = [*items, *(self.shelf.get_nowait() for _ in range(more))]
+        marks = [
+            Mark(one.letter.message_id, one.letter.claim, one.letter.contact_revision, one.made.template) for one in marked
+        ]
+        verdicts = await self.writer.mark(marks)
+        self._ready.extend(item for item, verdict in zip(marked, verdicts, strict=True) if verdict == "go")
 
     async def _send(self, item: Item) -> bool:
         """Send it and hand over what came of it; True if the relay should be left alone for now."""
@@ -122,6 +133,7 @@ class Line:
             return False
         points.reached("notify.on_wire")
         reply = await self.connection.send(post)
+        self._sent_at.append(asyncio.get_running_loop().time())
         self.sent()
         # Before the row is free again: it must not be claimed once more for a relay that is down.
         stops = await self.breaker.note(reply)
@@ -130,11 +142,21 @@ class Line:
             await self.clear()
         return stops
 
-    async def _stand_back(self, item: Item, failure: Reply) -> None:
+    async def _stand_back(self, failure: Reply, *items: Item) -> None:
         """There is no connection: nothing was sent, certainly. The relay is left alone first, then the rows are free again."""
         await self.breaker.note(failure)
-        await self._give_back(item)
+        for item in items:
+            await self._give_back(item)
+        await self._give_back_marked()
         await self.clear()
+
+    async def _give_back_marked(self) -> None:
+        """What is marked or about to be; nothing of it was on the wire."""
+        if self._marking is not None:
+            marking, self._marking = self._marking, None
+            await marking
+        while self._ready:
+            await self._give_back(self._ready.popleft())
 
     async def _give_back(self, item: Item) -> None:
         await self.writer.settle(outcome_of(item.letter, State.SCHEDULED))

@@ -59,7 +59,16 @@ class Pipeline:
 
     def _line(self) -> Line:
         connection = Connection(self.address)
-        return Line(connection, self.breaker, self.writer, self._shelf, self.clear, self._note_sent)
+        return Line(
+            connection,
+            self.breaker,
+            self.writer,
+            self._shelf,
+            self.clear,
+            self._note_sent,
+            ahead_max=1 + limits.MARKED_ROWS_MAX // self.connections,
+            sending_max=2 * self.connections + limits.GROUP_ROWS_MAX,
+        )
 
     def _note_sent(self) -> None:
         self._sent_at.append(asyncio.get_running_loop().time())

@@ -1,7 +1,7 @@
 """The group writer: marks and results of all connections, many rows in one transaction.
 
-Nobody waits for a result, so results gather for a moment; a line waits for its mark, so marks go as soon as those of the other
-lines, which come at about the same time, are there too.
+Nobody waits for a result, so results gather for a moment; a line wants its marks soon, so these gather for a shorter one, in
+which those of other lines come.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
+from uuid import UUID
 
 from hubkit import points
 from hubkit.db import Pool, transaction
@@ -26,10 +27,6 @@ ItemT = TypeVar("ItemT")
 Answer = asyncio.Future[Verdict | None]
 
 
-class Unwritten(Exception):
-    """A mark could not be written for a reason that waiting does not mend; the claim runs out by its lease."""
-
-
 @dataclass(slots=True)
 class Group(Generic[ItemT]):
     """Items that wait to be written together: up to `GROUP_ROWS_MAX`, or what came within `seconds` of the first.
@@ -41,6 +38,7 @@ class Group(Generic[ItemT]):
     write: Callable[[Sequence[ItemT]], Awaitable[None]]
     refuse: Callable[[ItemT], None]
     _items: list[ItemT] = field(default_factory=list)
+    _since: float = 0.0  # the first of them was added
     _some: asyncio.Event = field(default_factory=asyncio.Event)
     _enough: asyncio.Event = field(default_factory=asyncio.Event)
     _room: asyncio.Event = field(default_factory=asyncio.Event)
@@ -51,6 +49,8 @@ class Group(Generic[ItemT]):
         while len(self._items) >= limits.GROUP_ROWS_MAX:
             self._room.clear()
             await self._room.wait()
+        if not self._items:
+            self._since = asyncio.get_running_loop().time()
         self._items.append(item)
         self._idle.clear()
         self._some.set()
@@ -68,16 +68,17 @@ class Group(Generic[ItemT]):
             if not self._items:
                 self._idle.set()
                 self._some.clear()
-                self._enough.clear()
                 await self._some.wait()
-                await self._gather()
+            await self._gather()
             items, self._items = self._items, []
+            self._enough.clear()
             self._room.set()
             await self._write(items)
 
     async def _gather(self) -> None:
+        """Also behind a write: what came meanwhile is few where the database is quick, and a commit is dear."""
         try:
-            async with asyncio.timeout(self.seconds):
+            async with asyncio.timeout_at(self._since + self.seconds):
                 await self._enough.wait()
         except TimeoutError:
             return
@@ -112,13 +113,39 @@ class Writer:
         self._house = house
         self._pool = pool
         self._marks = Group(limits.GATHER_MARKS_SECONDS, self._write_marks, _refuse_mark)
-        self._outcomes = Group(limits.GATHER_RESULTS_SECONDS, self._write_outcomes, _refuse_outcome)
+        self._outcomes = Group(limits.GATHER_RESULTS_SECONDS, self._write_outcomes, self._refuse_outcome)
+        self._asked = 0
+        self._sending: set[tuple[UUID, int]] = set()
+        self._fewer = asyncio.Event()
 
-    async def mark(self, mark: Mark) -> Verdict | None:
-        """The re-check, committed; `go` means that the message is `sending` now. None: the claim is lost."""
-        answer: Answer = asyncio.get_running_loop().create_future()
-        await self._marks.add((mark, answer))
-        return await answer
+    @property
+    def sending(self) -> int:
+        """How many rows of this process are `sending`, or asked to be: a kill now leaves no more than these uncertain."""
+        return self._asked + len(self._sending)
+
+    async def fewer(self, rows: int) -> None:
+        """Return once there are fewer than that."""
+        while self.sending >= rows:
+            self._fewer.clear()
+            await self._fewer.wait()
+
+    async def mark(self, marks: Sequence[Mark]) -> list[Verdict | None]:
+        """The re-checks, committed; `go` means that the message is `sending` now.
+
+        None: the claim is lost, or cannot be written for a reason that waiting does not mend; then it runs out by its lease.
+        """
+        loop = asyncio.get_running_loop()
+        answers: list[Answer] = [loop.create_future() for _ in marks]
+        self._asked += len(marks)
+        try:
+            for mark, answer in zip(marks, answers, strict=True):
+                await self._marks.add((mark, answer))
+            verdicts = [await answer for answer in answers]
+        finally:
+            self._asked -= len(marks)
+            self._fewer.set()
+        self._sending.update((m.message_id, m.claim) for m, verdict in zip(marks, verdicts, strict=True) if verdict == "go")
+        return verdicts
 
     async def settle(self, outcome: Outcome) -> None:
         """Hand over how a claim ended; written within a moment."""
@@ -148,10 +175,19 @@ class Writer:
         async with transaction(self._pool) as tx:
             now = await self._house.clock.now(tx)
             fates = await handlers.settle_messages(self._house, tx, outcomes, now)
+        self._forget(outcomes)
         points.reached("notify.after_result")
         for fate in fates:
             if fate.state is State.SENT:
                 self._house.metrics.observe("notify_lateness_seconds", _late(fate, now), kind=fate.kind)
+
+    def _refuse_outcome(self, outcome: Outcome) -> None:
+        """Nothing more can be done: by its lease the message becomes what nobody knows better, uncertain."""
+        self._forget([outcome])
+
+    def _forget(self, outcomes: Sequence[Outcome]) -> None:
+        self._sending.difference_update((outcome.message_id, outcome.claim) for outcome in outcomes)
+        self._fewer.set()
 
 
 def _late(fate: Fate, now: datetime) -> float:
@@ -160,8 +196,4 @@ def _late(fate: Fate, now: datetime) -> float:
 
 def _refuse_mark(item: tuple[Mark, Answer]) -> None:
     if not item[1].done():
-        item[1].set_exception(Unwritten())
-
-
-def _refuse_outcome(outcome: Outcome) -> None:
-    """Nothing more can be done: by its lease the message becomes what nobody knows better, uncertain."""
+        item[1].set_result(None)

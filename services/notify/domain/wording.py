@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -90,6 +91,7 @@ def text_in(texts: Mapping[str, str], language: str) -> str:
     return ""
 
 
+@lru_cache(maxsize=limits.MOMENTS_CACHED_MAX)
 def day(instant: datetime, zone: ZoneInfo, language: str) -> str:
     """`Dienstag, 3. März 2026`, `Tuesday, 3 March 2026`."""
     local = instant.astimezone(zone)
@@ -103,6 +105,7 @@ def moment(instant: datetime, zone: ZoneInfo, language: str) -> str:
     return f"{day(instant, zone, language)}, {local:%H:%M}{_oclock(language)} ({_zone(local, language)})"
 
 
+@lru_cache(maxsize=limits.MOMENTS_CACHED_MAX)
 def span(start: datetime, end: datetime, zone: ZoneInfo, language: str) -> str:
     """`Dienstag, 3. März 2026, 14:00 bis 15:30 Uhr (MEZ)`; both moments whole if day or clock change between them."""
     first, last = start.astimezone(zone), end.astimezone(zone)

@@ -74,7 +74,9 @@ def _shipped() -> Environment:
 
 @lru_cache(maxsize=256)
 def _template(kind: Kind, language: str, form: str) -> Template:
-    return _shipped().get_template(f"{kind}/{language}.{form}")
+    template = _shipped().get_template(f"{kind}/{language}.{form}")
+    template.globals = dict(template.globals)  # a chain of maps, that each rendering would walk through
+    return template
 
 
 def render(kind: Kind, language: str, words: Words) -> Text:
