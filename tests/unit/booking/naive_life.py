@@ -107,13 +107,7 @@ class Naive(Town):
         return "waitlisted", len(before) + 1
 
     def _competitors(self, claim: Claim) -> int:
-        if not claim.competing:
-            return 0
-        return sum(
-            any(a.thing == b.thing and a.low < b.high and a.high > b.low for a in claim.pieces for b in other.pieces)
-            for other in self.claims.values()
-            if other.competing and other.number != claim.number
-        )
+        return len(self.competing_with(claim.pieces, claim.number)) if claim.competing else 0
 
     def due_of(self, claim: Claim) -> int:
         """When time alone ends a confirmed claim."""

@@ -3,7 +3,7 @@
 Minute 0 is `rules.NOW`, a Monday at 10:00; nothing here knows of instants, zones, indexes or profiles.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 STEP = 5  # minutes: every time in the model is a multiple
@@ -11,6 +11,7 @@ DAY = 1440
 BEFORE_MIDNIGHT = 600  # minute 0 is 10:00: a local day ends at 840, it began at -600
 OPEN, CLOSE = -120, 600  # 8:00 to 20:00
 NEVER = 10**9
+COMPETING_MOST = 20
 
 ORDER = [
     "invalid_request", "not_bookable", "not_permitted", "hold_expired", "offer_expired", "deadline_passed", "gone",
@@ -181,9 +182,19 @@ class Town:
                 found += given
         if ask.who is not None and not ask.overbook and any(self._passed(key, ask, start, end, but) for key in terms.limits):
             found.append("person_limit")
+        if not found and terms.approval == "competes" and not settled and not ask.overbook:
+            found += ["capacity_full"] if len(self.competing_with(pieces.values(), but)) >= COMPETING_MOST else []
         if found:
             return in_order(found)
         return Place(start, end, tuple(pieces[role.name] for role in roles))
+
+    def competing_with(self, pieces: Iterable[Piece], but: int | None) -> list[int]:
+        """Who else waits for approval of something that meets one of the pieces, without blocking it."""
+        return [
+            claim.number for claim in self.claims.values()
+            if claim.competing and claim.number != but
+            and any(a.thing == b.thing and a.low < b.high and a.high > b.low for a in pieces for b in claim.pieces)
+        ]  # fmt: skip
 
     def _of_the_offer(self, terms: Terms, ask: Ask, roles: Sequence[Role], *, settled: bool) -> Iterator[str]:
         if terms.status != "published" and not settled:
