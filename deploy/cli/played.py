@@ -55,7 +55,8 @@ def demo(
 ) -> None:
     """Run a hub that is thrown away: offers, a played day, its figures; then it is yours until Ctrl-C.
 
-    Exit code 1 if a request has not exactly one answer, an invariant is violated, somebody was not told or figures differ.
+    Exit code 1 if a request has not exactly one answer, a scene of the staff's part is otherwise than it must be, an
+    invariant is violated, somebody was not told or figures differ.
     """
     began = time.monotonic()
     with _throw_away_hub() as hub:
@@ -136,8 +137,9 @@ def _fill_and_play(hub: Hub, *, seed: int, visitors: int) -> tuple[bool, str]:
 
 
 def _tell(hub: Hub, played: "Played", *, headline: str) -> bool:
-    """Print what came of the day; whether all is as it must be: one answer each, everybody told, figures as bookings are."""
+    """Print what came of the day; whether all is as it must be: answers, scenes, mails, figures."""
     from deploy import seed as files
+    from deploy.demo import desk
     from deploy.demo.evening import ask_figures, look_into_sink, tell_figures, tell_post
     from deploy.demo.ledger import report
     from deploy.letters import Calls
@@ -146,9 +148,10 @@ def _tell(hub: Hub, played: "Played", *, headline: str) -> bool:
     calls = Calls(hub, None)
     letters = sum(1 for name in calls.services for _ in calls.letters(name, state="kept", reason=None))
     sink = asyncio.run(look_into_sink(hub))
-    figures = ask_figures(hub, played.days)
+    figures = ask_figures(hub, played.days, played.staff.days)
     say.headline(headline)
     for line in (
+        *desk.tell(played.staff.scenes),
         *report(played.ledger, violations=violated, dead_letters=letters),
         *tell_post(played.post, sink),
         *tell_figures(figures, {page.offer_id: page.title for page in played.shown}),
@@ -156,7 +159,8 @@ def _tell(hub: Hub, played: "Played", *, headline: str) -> bool:
         out(line)
     answered = not played.ledger.wrong() and not played.ledger.strangers and not violated
     told = not played.post.missing() and (sink is None or sink.stored >= played.post.sent())
-    return answered and told and figures.complete and not figures.differences
+    right = not any(scene.wrong for scene in played.staff.scenes)
+    return answered and told and right and figures.complete and not figures.differences
 
 
 def _told(report: Mapping[str, Any]) -> str:

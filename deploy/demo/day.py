@@ -1,4 +1,4 @@
-"""Plays the day: asks what is free, as a page would, lets the visitors come, and shows how it goes hour by hour."""
+"""Plays the day: asks what is free, as a page would, lets the visitors come, hour by hour; then staff do their part."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -17,6 +17,7 @@ from contracts.booking.vocabulary import PersonClaimant
 from contracts.catalog import OfferPublished
 from contracts.envelope import Event
 from deploy import say
+from deploy.demo import desk
 from deploy.demo.frontend import Frontend, connected, offers
 from deploy.demo.ledger import ANSWER_SECONDS_MAX, Ledger
 from deploy.demo.post import Post
@@ -37,12 +38,13 @@ _KNOWN_SECONDS: Final = 60.0  # the offers from the import to booking's own copy
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A day that is over: what was shown, asked and answered, what people were told, and the days that it was about."""
+    """A day that is over: what was shown, asked and answered, what people were told, the days it was about."""
 
     shown: Sequence[Shown]
     ledger: Ledger
     post: Post
     days: Sequence[date]
+    staff: desk.StaffPart
 
 
 async def play(hub: Hub, *, seed: int, visitors: int) -> Played:
@@ -59,16 +61,18 @@ async def play(hub: Hub, *, seed: int, visitors: int) -> Played:
         try:
             async with asyncio.timeout((CLOSES - OPENS) * HOUR_SECONDS + ANSWER_SECONDS_MAX):
                 await asyncio.gather(*(_visit(frontend, clock, visit) for visit in visits))
-                await asyncio.sleep(_QUIET_SECONDS)
         except TimeoutError:
             say.line(f"  {ledger.waiting()} requests were not answered within {ANSWER_SECONDS_MAX:.0f} s")
         finally:
             watching.cancel()
+        days = _from_first_to_last(frontend.days)
+        staff = await desk.play(hub, frontend, run=uuid5(UUID(int=seed), "staff"))
+        await asyncio.sleep(_QUIET_SECONDS)
         with say.step("mails") as step, suppress(TimeoutError):
             async with asyncio.timeout(_MAILS_SECONDS_MAX):
                 await frontend.everybody_told()
             step.note(f"{frontend.post.sent()} sent")
-    return Played(shown, ledger, frontend.post, _from_first_to_last(frontend.days))
+    return Played(shown, ledger, frontend.post, days, staff)
 
 
 def _from_first_to_last(days: Collection[date]) -> list[date]:

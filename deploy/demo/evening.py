@@ -64,14 +64,18 @@ async def look_into_sink(hub: Hub) -> Sink | None:
     return Sink(listed["stored"], None, url)
 
 
-def ask_figures(hub: Hub, days: Sequence[date]) -> Figures:
-    """Figures of the days that bookings were made for, once analytics has read all and computed all."""
+def ask_figures(hub: Hub, days: Sequence[date], also: Sequence[date] = ()) -> Figures:
+    """Figures of the days that bookings were made for, once analytics has read all and computed all.
+
+    The days of `also`, some few, are held against booking's table as well.
+    """
     with say.step("figures") as step:
         today = figures.days(hub, None, None)[0]
         answered = asyncio.run(_ask_figures(hub, days or [today], today))
-        differences = len(figures.reconcile(hub, days or [today]))
-        step.note(f"{len(days)} days")
-    return Figures(*answered, days=len(days), differences=differences)
+        compared = sorted({*(days or [today]), *also})
+        differences = len(figures.reconcile(hub, compared))
+        step.note(f"{len(compared)} days")
+    return Figures(*answered, days=len(compared), differences=differences)
 
 
 async def _ask_figures(
@@ -123,6 +127,8 @@ def tell_post(post: Post, sink: Sink | None) -> list[str]:
     ]
     lines += [f"  {kind:<24}{count:>6}" for kind, count in sorted(post.others().items())]
     lines.append(f"  people not told         {len(post.missing()):>6}")
+    if waiting := post.waiting():
+        lines.append(f"  not disturbed at night  {len(waiting):>6}   (due at {waiting[0]:%Y-%m-%d %H:%M} UTC)")
     if sink is None:
         return lines
     lines.append(f"  mails in the sink       {sink.stored:>6}")

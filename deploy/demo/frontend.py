@@ -5,10 +5,10 @@ From `notify.deliveries.v1` it learns what became of the mails.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from contracts import topics
 from contracts.booking import Command
 from contracts.booking.events import BookingFact
+from contracts.booking.vocabulary import ActorRole
 from contracts.catalog import OfferPublished
 from contracts.envelope import BadRecord, Event, Model, decode, encode
 from contracts.people import ContactSaved
@@ -26,6 +27,7 @@ from deploy.hub import Hub
 
 NAME: Final = "frontend-demo"
 _POLL_MS: Final = 50
+T = TypeVar("T")
 _READ: Final = {topic.name: topic for topic in (topics.BOOKING_EVENTS, topics.NOTIFY_DELIVERIES)}
 
 
@@ -41,6 +43,7 @@ class Frontend:
         self._producer = producer
         self._waiting: dict[UUID, asyncio.Future[Event]] = {}
         self._refusals: dict[UUID, asyncio.Future[Event]] = {}
+        self._followed: dict[str, list[Event]] = {}
         self._news = asyncio.Event()
 
     async def ask(self, request_id: UUID, command: Command, *, copies: int = 1) -> Event:
@@ -68,15 +71,15 @@ class Frontend:
         await self._producer.send(topics.BOOKING_REQUESTS.name, key=key, headers=headers, value=value)
         await refusal
 
-    async def introduce(self, person_ids: Sequence[UUID]) -> None:
+    async def introduce(self, person_ids: Sequence[UUID], *, named: str = "Besuch") -> None:
         """Leave contacts of people who do not exist, as the portal would: their mails land in the sink."""
         now = datetime.now(UTC)
         sent = []
         for number, person_id in enumerate(person_ids, 1):
             contact = ContactSaved(
                 person_id=person_id,
-                name=f"Besuch {number}",
-                address=f"besuch-{number}@visitors.example",
+                name=f"{named} {number}",
+                address=f"{named.lower()}-{number}@visitors.example",
                 verified_at=now,
             )
             event = Event(uuid5(person_id, "contact"), self._portal, contact.ce_type, now, contact.key(), contact)
@@ -86,16 +89,27 @@ class Frontend:
 
     async def everybody_told(self) -> None:
         """Until each booking's last word has left."""
-        while self.post.missing():
+        await self.heard(lambda: None if self.post.missing() else True)
+
+    def follow(self, offer_id: str) -> Sequence[Event]:
+        """What is told of the offer and of its bookings from now on, each event once; it grows."""
+        return self._followed.setdefault(offer_id, [])
+
+    async def heard(self, find: Callable[[], T | None]) -> T:
+        """Until `find` finds something in what is known here, asked anew after each event."""
+        while (found := find()) is None:
             self._news.clear()
             await self._news.wait()
+        return found
 
     def _wait_for(self, request_id: UUID) -> "asyncio.Future[Event]":
         return self._waiting.setdefault(request_id, asyncio.get_running_loop().create_future())
 
     def _event(self, request_id: UUID, command: Command) -> Event:
         now = datetime.now(UTC)
-        return Event(request_id, self._source, command.ce_type, now, command.key(), command)
+        # Only the portal may speak for staff: the demo stands in for it too.
+        source = self._portal if command.actor.role is ActorRole.STAFF else self._source
+        return Event(request_id, source, command.ce_type, now, command.key(), command)
 
     def take(self, event: Event, *, at: float) -> None:
         """Look at one event: whose answer is it, and what does it mean for the post?"""
@@ -103,6 +117,9 @@ class Frontend:
         if body is None:
             return
         self.post.take(event.bare_type, body)
+        followed = self._followed.get(getattr(body, "offer_id", ""))
+        if followed is not None and event.id not in [known.id for known in followed]:
+            followed.append(event)
         self._news.set()
         if isinstance(body, BookingFact):
             self.days |= {instant.astimezone(ZoneInfo(body.time_zone)).date() for instant in (body.start, body.end)}

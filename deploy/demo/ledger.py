@@ -105,7 +105,8 @@ def report(ledger: Ledger, *, violations: int, dead_letters: int) -> list[str]:
             reasons[reason] += n
     lines = [
         f"{len(asked)} requests: {sum(a.command == 'RequestBooking' for a in asked)} wishes,"
-        f" {sum(a.command == 'CancelBooking' for a in asked)} cancellations;"
+        f" {sum(a.command == 'CancelBooking' for a in asked)} cancellations,"
+        f" {sum(a.command not in ('RequestBooking', 'CancelBooking') for a in asked)} others;"
         f" {sum(a.copies - 1 for a in asked)} sent twice, {sum(a.others for a in asked)} with a used id",
         "",
     ]
