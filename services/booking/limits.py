@@ -40,6 +40,7 @@ SPAN_DAYS_MAX = 366  # the longest booking that the contract can state (booking.
 HOLDS_OF_PERSON_MAX = 3  # open at a time (booking.md §9)
 HOLDS_OF_PARTNER_MAX = 20  # of one partner hub (booking.md §11)
 HOLD_OF_PARTNER_MAX = timedelta(minutes=30)  # a partner's visitor needs two round trips
+ORDERS_MAX = 120  # in which a bundle's parts may choose among shared units: all of five parts, the first of more
 COMPETING_MAX = 20  # requests that wait for approval of one span
 QUEUE_READ_MAX = 20  # waiting entries looked at beyond one for each thing that is freed
 ALTERNATIVES_MAX = 3  # spans offered to a displaced booking

@@ -7,6 +7,7 @@
 | `offers`, `copies` | an offer with its components, resources and rules; what is kept of the catalogue |
 | `claims` | who wants what, and what was given: wish, placement, reasons, booking |
 | `occupancy`, `quotas` | what is taken, in memory; limits per person and group |
+| `wishes` | what a wish takes of an offer, and whether the offer can read it |
 | `evaluation` | `evaluate`, the one rule function |
 | `availability` | later starts, free starts, free spans |
 | `requests` | commands and outcomes |

@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 
 from services.booking.domain.claims import Placement, Reasons, Wish
 from services.booking.domain.codes import EXCLUSIVE, TAKEN, Kind, Per, Reason, Window
-from services.booking.domain.evaluation import evaluate, on_grid, taken_by_others, taken_parts
+from services.booking.domain.evaluation import evaluate, on_grid, taken_by_others
 from services.booking.domain.hours import Span, local_date
 from services.booking.domain.occupancy import Occupancy
 from services.booking.domain.offers import Component, Offer, Resource, reach
+from services.booking.domain.wishes import taken_parts
 from services.booking.domain.zones import DAY, MINUTE, midnight
 from services.booking.limits import (
     FREE_SPANS_MAX,

@@ -6,15 +6,17 @@ Nothing here knows a request, a version or a database.
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import islice, permutations
 
 from services.booking.domain import quotas
 from services.booking.domain.claims import Part, Placement, Reasons, Why, Wish, reasons
-from services.booking.domain.codes import EXCLUSIVE, Choose, Kind, Queue, Reason
+from services.booking.domain.codes import EXCLUSIVE, Kind, Queue, Reason
 from services.booking.domain.hours import local_date
 from services.booking.domain.occupancy import Occupancy
 from services.booking.domain.offers import Component, Offer, Resource, reach
+from services.booking.domain.wishes import malformed, taken_parts
 from services.booking.domain.zones import DAY, MINUTE, midnight, resolve
-from services.booking.limits import COMPETING_MAX, LONGEST_BOOKING
+from services.booking.limits import COMPETING_MAX, LONGEST_BOOKING, ORDERS_MAX
 
 
 def evaluate(offer: Offer, wish: Wish, occupancy: Occupancy, now: datetime) -> Placement | Reasons:
@@ -39,42 +41,6 @@ def evaluate(offer: Offer, wish: Wish, occupancy: Occupancy, now: datetime) -> P
             return reasons(found)
         return _place(offer, wish, parts, None, (span[0], span[1]), occupancy, now, found)
     return _place_in_a_session(offer, wish, parts, session, occupancy, now, found)
-
-
-def taken_parts(offer: Offer, wish: Wish) -> Sequence[Component]:
-    """The components that the wish takes: all that are not optional, and those of its options."""
-    if not offer.optional:
-        return offer.components
-    return [part for part in offer.components if not part.optional or part.component_id in wish.options]
-
-
-def malformed(offer: Offer, wish: Wish, parts: Sequence[Component]) -> tuple[str, ...]:
-    """JSON pointers to what this offer needs and the wish lacks, or has and the offer knows nothing of."""
-    timed = wish.start is not None and (wish.end is None) != (wish.duration is None)
-    if timed and offer.session is None and not (wish.choices or wish.options or wish.quantities or offer.named):
-        return ()  # nearly every wish, and each is looked at several times
-    detail: list[str] = []
-    if offer.session is not None:
-        given = (("/start", wish.start), ("/end", wish.end), ("/duration_minutes", wish.duration))
-        detail += [pointer for pointer, value in given if value is not None]
-    else:
-        if wish.start is None:
-            detail.append("/start")
-        if (wish.end is None) == (wish.duration is None):
-            detail.append("/end")
-    taken = {part.component_id for part in parts}
-    if wish.options and not wish.options <= {part.component_id for part in offer.components if part.optional}:
-        detail.append("/options")
-    if wish.quantities:
-        detail += [_pointer("/quantities", name) for name in wish.quantities if name not in taken]
-    if wish.choices:
-        detail += [_pointer("/choices", name) for name in wish.choices if name not in taken]
-    for part in parts:
-        named = wish.choice(part.component_id) is not None
-        due = part.choose is Choose.NAMED and len(part.resources) > 1
-        if not wish.undecided and (named if part.choose is Choose.ANY else due and not named):
-            detail.append(_pointer("/choices", part.component_id))
-    return tuple(detail)
 
 
 def span_of(offer: Offer, wish: Wish) -> tuple[datetime | Reason, datetime | Reason]:
@@ -208,16 +174,13 @@ def _place(
         return reasons(found, start=start, end=end)
     _judge_names(parts, wish, found)
     placed: dict[str, Part] = {}
-    # Who has fewer candidates chooses first, lest a part that could have any takes the only one of another.
-    for part in _fewest_candidates_first(parts, wish):
-        among = (session,) if session is not None and part.kind is Kind.SESSION else _candidates(part, wish)
-        if part.kind is Kind.ADVISER and len(among) > 1:
-            among = _least_booked_first(offer, among, start, occupancy)
-        given = _pick(offer, part, among, wish, (start, end), local, occupancy, placed)
-        if isinstance(given, Part):
-            placed[part.component_id] = given
-        else:
-            found += [Why(code, part.component_id) for code in given]
+    lacking: list[Why] | None = None
+    for order in _orders(parts, wish):
+        placed, lacks = _give(offer, wish, order, session, span, local, occupancy)
+        lacking = lacks if lacking is None or not lacks else lacking
+        if not lacking:
+            break
+    found += lacking or ()
     if offer.limits and not wish.overbook:
         found += [Why(code) for code in quotas.broken(offer, wish, start, end, occupancy, now)]
     if not found and offer.approval is not None and not offer.approval.blocks and _is_crowded(offer, wish, placed, occupancy):
@@ -225,6 +188,25 @@ def _place(
     if found:
         return reasons(found, start=start, end=end)
     return Placement(start, end, tuple(placed[part.component_id] for part in parts))
+
+
+def _give(
+    offer: Offer, wish: Wish, order: Sequence[Component], session: Resource | None, span: tuple[datetime, datetime],
+    local: datetime, occupancy: Occupancy,
+) -> tuple[dict[str, Part], list[Why]]:  # fmt: skip
+    """Let each part choose in that order, the next from what is left; what was had, and why the rest was not."""
+    placed: dict[str, Part] = {}
+    lacks: list[Why] = []
+    for part in order:
+        among = (session,) if session is not None and part.kind is Kind.SESSION else _candidates(part, wish)
+        if part.kind is Kind.ADVISER and len(among) > 1:
+            among = _least_booked_first(offer, among, span[0], occupancy)
+        given = _pick(offer, part, among, wish, span, local, occupancy, placed)
+        if isinstance(given, Part):
+            placed[part.component_id] = given
+        else:
+            lacks += [Why(code, part.component_id) for code in given]
+    return placed, lacks
 
 
 def _is_crowded(offer: Offer, wish: Wish, placed: dict[str, Part], occupancy: Occupancy) -> bool:
@@ -286,9 +268,7 @@ def _judge_names(parts: Sequence[Component], wish: Wish, found: list[Why]) -> No
         named.add(choice)
 
 
-def _least_booked_first(
-    offer: Offer, among: Sequence[Resource], start: datetime, occupancy: Occupancy
-) -> Sequence[Resource]:  # fmt: skip
+def _least_booked_first(offer: Offer, among: Sequence[Resource], start: datetime, occupancy: Occupancy) -> Sequence[Resource]:
     """Advisers by what they have booked that local day, then in list order."""
     day = local_date(start, offer.where)
     low, high = midnight(day, offer.where), midnight(day + DAY, offer.where)
@@ -381,10 +361,13 @@ def taken_by_others(
     return Reason.CAPACITY_FULL if taken + wanted > (resource.capacity or 0) else None
 
 
-def _fewest_candidates_first(parts: Sequence[Component], wish: Wish) -> Sequence[Component]:
-    return parts if len(parts) == 1 else sorted(parts, key=lambda part: len(_candidates(part, wish)))
+def _orders(parts: Sequence[Component], wish: Wish) -> Iterator[Sequence[Component]]:
+    """Who has fewer candidates chooses first, lest a part that could have any takes the only one of another.
 
-
-def _pointer(under: str, name: str) -> str:
-    """RFC 6901: `~` and `/` inside a name are escaped."""
-    return f"{under}/{name.replace('~', '~0').replace('/', '~1')}"
+    Where parts share units, then any other order: if all can be had, some order of choosing finds it.
+    """
+    first = parts if len(parts) == 1 else sorted(parts, key=lambda part: len(_candidates(part, wish)))
+    yield first
+    units = [resource.resource_id for part in parts if part.kind in EXCLUSIVE for resource in _candidates(part, wish)]
+    if len(first) > 1 and len(set(units)) < len(units):
+        yield from islice(permutations(first), 1, ORDERS_MAX)

@@ -9,7 +9,6 @@ from services.booking.domain.claims import Booking, Placement, Reasons, Why, Wis
 from services.booking.domain.codes import TERMINAL, Every, Reason, Role, State
 from services.booking.domain.commands import act, owns_series
 from services.booking.domain.desk import Desk, withdraw
-from services.booking.domain.evaluation import malformed, taken_parts
 from services.booking.domain.offers import Offer
 from services.booking.domain.requests import (
     CHANGES,
@@ -28,6 +27,7 @@ from services.booking.domain.requests import (
     SeriesRule,
     Told,
 )
+from services.booking.domain.wishes import malformed, taken_parts
 from services.booking.domain.zones import DAY, resolve
 
 WEEK_DAYS = 7
