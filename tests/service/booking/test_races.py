@@ -43,6 +43,8 @@ from tests.service.booking.hub import (
 )
 from tests.support.races import SESSION, WAYS, Duel, Move, Scene, Way, differences, end_of, set_up
 
+pytestmark = pytest.mark.timeout(300, func_only=True)  # some dozen pairs each, hundreds of scenes if all races are wanted
+
 MINUTE = timedelta(minutes=1)
 SOON, DUE = NOW + 5 * MINUTE, NOW + 25 * MINUTE  # before and after the deadlines of all scenes
 
@@ -206,6 +208,54 @@ CONTEST = (
 )
 
 
+# Two rooms, each with its own offer, and one that has both; a person may have one of all that, bob has it, ann waits for it.
+ONE_EACH: dict[str, Any] = {"key": "one", "per": "person", "unit": "bookings", "window": "active", "max": 1}
+
+
+def side(scene: Scene, name: str, revision: int = 1, closed: Sequence[str] = ()) -> OfferPublished:
+    water = [{"blackout_id": "b", "start": at(8), "end": at(20), "cause": "water"}]
+    rooms = [
+        room(scene.name(f"{n}-room"), revision=revision, blackouts=water if n in closed else [])
+        for n in (("left", "right") if name == "both" else (name,))
+    ]
+    limits = [ONE_EACH | {"key": scene.name("one")}]
+    return published(
+        scene.name(name), revision=revision, limits=limits, waitlist={"mode": "fit"}, **one("unit", *rooms, choose="either")
+    )
+
+
+async def fill_sides(hub: Hub, scenes: Sequence[Scene]) -> None:
+    await hub.publish(*(side(s, name) for s in scenes for name in ("left", "right", "both")))
+    events = []
+    for s in scenes:
+        events += [asks(s, "both", "bob", at(9), choices={"main": s.name("left-room")}), asks(s, "right", "eve", at(9))]
+        events += [asks(s, "both", "ann", at(9)), asks(s, "left", "fay", at(11), intent="hold")]
+    await hub.ask(*events)
+
+
+def to_the_right(scene: Scene) -> Event:
+    where = {"start": at(11), "end": at(12), "choices": {"main": scene.name("right-room")}}
+    return about(RescheduleBooking, scene, "both", "bob", request="bob moves", **where)
+
+
+def of_cem(offer: str, hour: int) -> Callable[[Scene], Event]:
+    return lambda s: command(wish(s.name(offer), at(hour), person=s.name("cem")), s.name(f"cem {offer} {hour}"))
+
+
+SIDES = (
+    Move("bob moves to the right", to_the_right),
+    Move("bob gives up", lambda s: gives_up(s, "both", "bob", "bob gives up")),
+    Move("eve gives up", lambda s: gives_up(s, "right", "eve", "eve gives up")),
+    Move("ann leaves the queue", lambda s: gives_up(s, "both", "ann", "leaves")),
+    Move("fay confirms", lambda s: about(ConfirmBooking, s, "left", "fay", request="confirms")),
+    Move("cem wants the left", of_cem("left", 13)),
+    Move("cem wants the right", of_cem("right", 11)),
+    Move("dan wants either", lambda s: asks(s, "both", "dan", at(11))),
+    Move("left closed", offer=lambda s: side(s, "left", 2, ("left",))),
+    Move("both closed", offer=lambda s: side(s, "both", 3, ("left", "right"))),
+)
+
+
 @dataclass(frozen=True)
 class Stage:
     """How scenes of one kind are made, and what can happen in them."""
@@ -219,6 +269,7 @@ STAGES = {
     "room": Stage(("hall", "asked"), fill_room, ROOM),
     "course": Stage(("talk", "free"), fill_course, COURSE),
     "contest": Stage(("contest", "free"), fill_contest, CONTEST),
+    "sides": Stage(("left", "right", "both"), fill_sides, SIDES),
 }
 
 
@@ -309,7 +360,16 @@ async def arena(service_db: Callable[[str], str], monkeypatch: pytest.MonkeyPatc
         await hub.close()
 
 
-PARTS = [("room", 0, 4), ("room", 1, 4), ("room", 2, 4), ("room", 3, 4), ("course", 0, 2), ("course", 1, 2), ("contest", 0, 1)]
+PARTS = [
+    ("room", 0, 4),
+    ("room", 1, 4),
+    ("room", 2, 4),
+    ("room", 3, 4),
+    ("course", 0, 2),
+    ("course", 1, 2),
+    ("contest", 0, 1),
+    ("sides", 0, 1),
+]
 
 
 @pytest.mark.parametrize(("kind", "part", "parts"), PARTS)
