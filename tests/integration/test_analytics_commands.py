@@ -153,3 +153,16 @@ async def test_reconcile_without_an_answer__says_so_and_fails(
         monkeypatch.setenv("HUBNETZ_BOOKING_TOKEN", "booking-token-of-tests")
         assert await command("reconcile") == 1
     assert "no totals from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("span", [("2027-03-02", "2027-03-01"), ("1027-03-01", "2027-03-01")], ids=["backwards", "for ever"])
+def test_days_that_nothing_can_be_done_with__wrong_usage(
+    settings: str, monkeypatch: pytest.MonkeyPatch, span: tuple[str, str]
+) -> None:
+    for name in ("BOOKING", "ANALYTICS"):
+        monkeypatch.setenv(f"HUBNETZ_{name}_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("HUBNETZ_BOOKING_TOKEN", "booking-token-of-tests")
+    for name in ("recompute", "reconcile"):
+        with pytest.raises(SystemExit) as ended:
+            analytics.main([name, "--from", span[0], "--to", span[1]])
+        assert ended.value.code == 2
