@@ -13,7 +13,7 @@ from contracts.catalog import OfferPublished
 from contracts.envelope import Event
 from tests.service.booking.hub import booked, cancel, citizen, made, named, offer_id, one, published, room, wish
 from tests.support.booked import EXIT_CODE
-from tests.support.booking_crew import Crew
+from tests.support.booking_crew import PARTITIONS, Crew
 from tests.support.kafka import KafkaServer
 
 pytestmark = pytest.mark.timeout(180, func_only=True)  # processes of their own; a killed one is given up after some seconds
@@ -116,7 +116,8 @@ async def test_two_hundred_bundles_in_opposite_orders__ten_winners_and_no_deadlo
     await crew.publish(*(bundle(name, rooms) for name, rooms in orders.items()))
     names = list(orders)
     wishes = [crew.asks(wish(names[n % 3], crew.hour(n % 10), person=f"p{n}"), f"b{n}") for n in range(200)]
-    await crew.send(wishes)
+    for first in range(0, len(wishes), PARTITIONS):  # one for each partition: many small polls, which meet at the rows
+        await crew.send(wishes[first : first + PARTITIONS])
     told = await crew.settled()
     assert await crew.faults(told) == []
     assert Counter(one.said for one in told if one.type.startswith("Booking")) == {
