@@ -32,7 +32,7 @@ _DAYS_SHOWN: Final = 14
 _DAYS_SHOWN_OF_SESSIONS: Final = 92  # trainings and events are announced long before
 _OFFERS_MAX: Final = 500
 _SLOTS_MAX: Final = 40
-_ASK_SECONDS: Final = 10.0  # a page to answer
+_ASK_SECONDS: Final = 30.0  # a page to answer
 _KNOWN_SECONDS: Final = 60.0  # the offers from the import to booking's own copy: some 5 s where nothing is slow
 
 
@@ -165,7 +165,10 @@ async def look(hub: Hub) -> list[Shown]:
     """The offers that can be booked here, with what is free; waits until booking's copy has them."""
     states = [state for state in await offers(hub) if state.booking.mode is BookingMode.INSTANT][:_OFFERS_MAX]
     async with httpx.AsyncClient(base_url=hub.http["booking"], timeout=_ASK_SECONDS) as client:
-        pages = [await _page(client, state) for state in states]
+        try:
+            pages = [await _page(client, state) for state in states]
+        except httpx.TimeoutException as exc:
+            raise Failure(f"booking did not answer within {_ASK_SECONDS:g} s.", remedy="hubnetz logs booking") from exc
     shown = [page for page in pages if page.slots]
     if not shown:
         raise Failure(

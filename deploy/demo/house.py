@@ -115,8 +115,7 @@ class House:
 
     async def ask(self, service: str, path: str, *, role: str = "desk", **query: str) -> Json:
         """A question of staff."""
-        answer = await self._client.get(f"{self._hub.http[service]}{path}", params=query, headers=self._head(role))
-        found: Json = _good(answer).json()
+        found: Json = _good(await self._send("GET", service, path, role, params=query)).json()
         return found
 
     def _sessions(self) -> dict[str, Json]:
@@ -137,31 +136,38 @@ class House:
         await self._put("blackouts", blackout_id, {**what, "start": _text(start), "end": _text(end)}, role="manager")
 
     async def _put(self, kind: str, thing_id: str, body: Mapping[str, object], *, role: str = "editor") -> int:
-        url = f"{self._hub.http['catalog']}/v1/{kind}/{thing_id}"
-        answer = await self._client.put(url, json=body, headers={**self._head(role), "If-None-Match": "*"})
+        none_yet = {"If-None-Match": "*"}
+        answer = await self._send("PUT", "catalog", f"/v1/{kind}/{thing_id}", role, json=body, headers=none_yet)
         version: int = _good(answer).json()["version"]
         return version
 
     async def _publish(self, offer_id: str, version: int) -> None:
-        url = f"{self._hub.http['catalog']}/v1/offers/{offer_id}/publish"
-        _good(await self._client.post(url, headers={**self._head("editor"), "If-Match": f'"{version}"'}))
+        match = {"If-Match": f'"{version}"'}
+        _good(await self._send("POST", "catalog", f"/v1/offers/{offer_id}/publish", "editor", headers=match))
 
     async def _known(self, offer_id: str) -> None:
         """Until booking's copy has the offer."""
-        url = f"{self._hub.http['booking']}/v1/offers/{offer_id}/free"
+        path = f"/v1/offers/{offer_id}/free"
         deadline = asyncio.get_running_loop().time() + _KNOWN_SECONDS
         query = self._window() | ({} if offer_id == self.course else {"duration": "60"})
-        while (answer := await self._client.get(url, params=query)).status_code == 404:
+        while (answer := await self._send("GET", "booking", path, "desk", params=query)).status_code == 404:
             if asyncio.get_running_loop().time() > deadline:
                 break
             await asyncio.sleep(_POLL_SECONDS)
         _good(answer)
 
+    async def _send(
+        self, method: str, service: str, path: str, role: str, *, headers: Mapping[str, str] | None = None, **content: Any
+    ) -> httpx.Response:
+        """A call with the service token, as somebody of the role."""
+        head = {"Authorization": f"Bearer {self._hub.service_token}", "Hubnetz-Actor": f"{role}/demo", **(headers or {})}
+        try:
+            return await self._client.request(method, f"{self._hub.http[service]}{path}", headers=head, **content)
+        except httpx.HTTPError as exc:
+            raise Failure(f"{service} did not answer {method} {path}.", remedy=f"hubnetz logs {service}") from exc
+
     def _window(self) -> dict[str, str]:
         return {"from": _text(self.dates.soon - _SOON), "to": _text(self.dates.soon + timedelta(days=10))}
-
-    def _head(self, role: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._hub.service_token}", "Hubnetz-Actor": f"{role}/demo"}
 
 
 def _good(answer: httpx.Response) -> httpx.Response:
