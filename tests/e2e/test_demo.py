@@ -48,6 +48,10 @@ def test_demo_once__answers_each_request_once_and_leaves_nothing(place: Path) ->
     assert figures["invariants violated"] == "0"
     assert figures["people not told"] == "0"
     assert int(figures["mails in the sink"]) >= int(figures["mails sent"].split()[0]) > 0
+    assert "OTHERWISE" not in ended.stdout
+    assert re.search(
+        r"^  waiting list  .+ position 1, .+\n.+ accepts it\n.+ moves up to position 1: ", ended.stdout, re.MULTILINE
+    )
     assert "calendar entry: REQUEST" in ended.stdout
     assert re.fullmatch(
         r"0 differences on \d+ days to booking's own table; everything is read and computed", figures["reconcile"]

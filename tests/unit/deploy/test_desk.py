@@ -10,6 +10,7 @@ from contracts.booking.vocabulary import ActorRole
 from contracts.notify import Channel, MessageClass, MessageKind, MessageSent
 from deploy.demo.desk import Otherwise, Scene, must, tail, tell
 from deploy.demo.house import SERIES_WEEKS, ZONE, Dates, next_change
+from deploy.demo.ledger import Ledger, report
 from deploy.demo.post import Post
 from tests.support.notify_events import NOW, BookingStory
 
@@ -114,3 +115,10 @@ def test_date_of_a_series__is_told_by_itself_only_if_it_was_asked_for_or_came_by
     assert event.data is not None
     post.take(event.bare_type, event.data)
     assert len(post.missing()) == missing
+
+
+def test_report__counts_what_is_neither_wish_nor_cancellation() -> None:
+    ledger = Ledger()
+    for command in ("RequestBooking", "CancelBooking", "DecideApproval", "CheckIn"):
+        ledger.send(uuid4(), command, now=0.0)
+    assert report(ledger, violations=0, dead_letters=0)[0].startswith("4 requests: 1 wishes, 1 cancellations, 2 others; ")
