@@ -1,10 +1,9 @@
 """The pool and the two kinds of connection: one that reads, one that is inside a transaction and may publish."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import NewType, cast
 
 import asyncpg
@@ -20,7 +19,6 @@ IDLE_IN_TRANSACTION_MS_MAX = 15_000  # a handler computes for some 100 ms at mos
 # The limits on idling do not see a client that froze in the middle of a request, as between the parts of a statement that is
 # prepared: its session counts as active and would keep its locks for as long as the process exists (seen 2026-11-24).
 TRANSACTION_MS_MAX = 30_000
-ROWS_IN_ONE_TRIP_MAX = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +40,6 @@ class Pool:
             pass  # it was never connected: the app stopped while it still waited for the database
         except TimeoutError:
             self.raw.terminate()
-
-
-async def insert_rows(
-    tx: "Tx | asyncpg.Connection", table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]
-) -> None:
-    """Insert the rows in their order, generated ids too. Errors: the driver's, then none of them stands.
-
-    COPY is four times as fast for many (asyncpg checks every element of an array in Python), but it takes two round trips;
-    some few go in one.
-    """
-    if len(rows) > ROWS_IN_ONE_TRIP_MAX:
-        await tx.copy_records_to_table(table, columns=columns, records=rows)
-    elif rows:
-        await tx.executemany(_insert(table, tuple(columns)), rows)
-
-
-@lru_cache(maxsize=64)
-def _insert(table: str, columns: tuple[str, ...]) -> str:
-    names = ", ".join(f'"{column}"' for column in columns)
-    marks = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
-    # tidy: sql-pieces names of our own tables and columns, as COPY takes them; nothing from outside
-    return f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608
 
 
 def session_settings(name: str) -> dict[str, str]:

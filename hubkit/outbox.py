@@ -22,7 +22,7 @@ from contracts import topics
 from contracts.envelope import Event, encode
 from contracts.topics import Topic
 from hubkit import points
-from hubkit.db import COMMAND_SECONDS_MAX, CONNECT_SECONDS_MAX, ReadConn, Tx, insert_rows, session_settings
+from hubkit.db import COMMAND_SECONDS_MAX, CONNECT_SECONDS_MAX, ReadConn, Tx, session_settings
 from hubkit.errors import DATABASE_ERRORS, is_transient
 from hubkit.telemetry import Metrics
 
@@ -79,8 +79,10 @@ async def put_raw(
     tx: Tx, topic_names: list[str], keys: Sequence[bytes | None], headers: list[bytes], values: Sequence[bytes | None]
 ) -> None:
     """One row per message, ids in the order given; headers packed. For what is already encoded: dead letters, replays."""
-    rows = list(zip(topic_names, keys, headers, values, strict=True))
-    await insert_rows(tx, "outbox", ("topic", "key", "headers", "payload"), rows)
+    # COPY: for arrays asyncpg checks every element's class in Python, 8 us a message more (2026-11). Ids follow the rows.
+    if topic_names:
+        rows = zip(topic_names, keys, headers, values, strict=True)
+        await tx.copy_records_to_table("outbox", records=rows, columns=("topic", "key", "headers", "payload"))
 
 
 # Both in one statement: a row is either still to be sent or already kept.

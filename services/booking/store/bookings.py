@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 from asyncpg import Range
 
-from hubkit.db import ReadConn, Tx, insert_rows
+from hubkit.db import ReadConn, Tx
 from hubkit.errors import BackstopHit, Repeat
 from services.booking.domain.claims import Booking, Claimant, ClaimantKind, Part
 from services.booking.domain.codes import State
@@ -85,11 +85,10 @@ async def _read_parts(conn: ReadConn | Tx, booking_ids: Collection[UUID]) -> dic
 async def insert_bookings(tx: Tx, bookings: Sequence[Booking]) -> None:
     """One row each, in its final state of this poll. Errors: `Repeat` if another process made one of them."""
     try:
-        await insert_rows(
-            tx,
+        await tx.copy_records_to_table(
             "bookings",
-            _BOOKING_COLUMNS,
-            [
+            columns=_BOOKING_COLUMNS,
+            records=[
                 (
                     b.booking_id, b.offer_id, b.offer_revision, b.claimant.kind, b.claimant.person_id, b.claimant.hub_id,
                     b.claimant.booking_ref, b.claimant.purpose, b.state, b.version, b.start, b.end, b.time_zone, b.quantity,
@@ -168,7 +167,7 @@ async def insert_allocations(
         for n, part in enumerate(was.parts)
     ]  # fmt: skip
     try:
-        await insert_rows(tx, "allocations", _ALLOCATION_COLUMNS, records)
+        await tx.copy_records_to_table("allocations", columns=_ALLOCATION_COLUMNS, records=records)
     except asyncpg.ExclusionViolationError as exc:
         if exc.constraint_name != NO_OVERLAP:
             raise

@@ -7,12 +7,16 @@ from uuid import UUID
 
 import asyncpg
 
-from hubkit.db import ReadConn, Tx, insert_rows
+from hubkit.db import ReadConn, Tx
 from hubkit.errors import Repeat
+
+_COLUMNS = (
+    "request_id", "payload_hash", "command", "actor_role", "actor_id", "booking_id", "version", "decided_at", "outcome",
+)  # fmt: skip
 
 
 class Entry(NamedTuple):
-    """One decided request, as its table has it. `outcome` is the JSON `{type, time, data}` of the event that answered it."""
+    """One decided request; `outcome` is the JSON text `{type, time, data}` of the event that answered it."""
 
     request_id: UUID
     payload_hash: str
@@ -54,6 +58,16 @@ async def read_entry(conn: ReadConn, request_id: UUID) -> Entry | None:
 async def insert_entries(tx: Tx, entries: Sequence[Entry]) -> None:
     """One row each. Errors: `Repeat` if another process decided one of them meanwhile."""
     try:
-        await insert_rows(tx, "requests", Entry._fields, entries)
+        await tx.copy_records_to_table(
+            "requests",
+            columns=_COLUMNS,
+            records=[
+                (
+                    e.request_id, e.payload_hash, e.command, e.actor_role, e.actor_id, e.booking_id, e.version, e.decided_at,
+                    e.outcome,
+                )
+                for e in entries
+            ],
+        )  # fmt: skip
     except asyncpg.UniqueViolationError as exc:
         raise Repeat from exc
