@@ -62,4 +62,3 @@ FORGET_SECONDS = 3600.0
 # Hints
 HINT_OFFERS_MAX = 50  # offers of one reading, and offers whose rules changed of one run; the next run goes on
 HINT_SECONDS = 1.0  # at most one hint per offer and second
-HINT_SHARE = 0.1  # of the time, when hundreds of offers change each second: a hint may be late, an answer may not
