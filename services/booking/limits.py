@@ -60,5 +60,8 @@ FORGET_RUNS_MAX = 100
 FORGET_SECONDS = 3600.0
 
 # Hints
-HINT_OFFERS_MAX = 50  # offers of one reading, and offers whose rules changed of one run; the next run goes on
+HINT_OFFERS_MAX = 50  # offers whose rules changed that one run describes anew; the next run goes on
+HINT_READ_MAX = 10  # offers of one reading: some ms in which nothing else of the process runs
+DAYS_AT_A_TIME = 10  # of one offer, then a pause
+PAUSE_SECONDS = 0.005
 HINT_SECONDS = 1.0  # at most one hint per offer and second

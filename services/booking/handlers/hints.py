@@ -16,7 +16,7 @@ from services.booking.domain.offers import Offer
 from services.booking.domain.zones import DAY
 from services.booking.handlers import questions
 from services.booking.handlers.house import House
-from services.booking.limits import FREE_WINDOW_DAYS_MAX, HINT_OFFERS_MAX
+from services.booking.limits import FREE_WINDOW_DAYS_MAX, HINT_READ_MAX
 from services.booking.store import hints as store
 from services.booking.store.hints import Told
 from services.booking.wire import answers
@@ -44,8 +44,8 @@ async def tell_availability(house: House, pool: Pool) -> int:
     async with reading(pool) as conn:
         now = await house.clock.now(conn)
         due = await _find_due(conn, now, mark)
-        for start in range(0, max(1, len(due)), HINT_OFFERS_MAX):
-            some = due[start : start + HINT_OFFERS_MAX]
+        for start in range(0, max(1, len(due)), HINT_READ_MAX):
+            some = due[start : start + HINT_READ_MAX]
             known = await store.read_told(conn, [one.offer_id for one in some])
             pictures = await _pictures(house, conn, some, known, now)
             events = [event for picture in pictures if (event := _event(house, known.get(picture.offer_id), picture))]
@@ -53,7 +53,7 @@ async def tell_availability(house: House, pool: Pool) -> int:
                 if not await store.lease(tx):
                     return number
                 await store.upsert_told(tx, pictures)
-                if start + HINT_OFFERS_MAX >= len(due):
+                if start + HINT_READ_MAX >= len(due):
                     await store.write_mark(tx, mark)
                 await outbox.put(tx, topics.BOOKING_EVENTS, events)
             number += len(events)

@@ -17,7 +17,7 @@ from services.booking.domain.offers import Offer
 from services.booking.domain.zones import DAY, midnight
 from services.booking.handlers.house import House
 from services.booking.handlers.reading import Asked, Wanted, read_occupancy
-from services.booking.limits import NEXT_START_WITHIN
+from services.booking.limits import DAYS_AT_A_TIME, NEXT_START_WITHIN, PAUSE_SECONDS
 from services.booking.store import queue as store_queue
 from services.booking.store import resources as store_resources
 
@@ -117,7 +117,7 @@ async def free_days(
 ) -> dict[str, dict[date, bool]]:  # fmt: skip
     """Of offers without sessions, by id: each local date of `[first, after)` and whether anything is free. One reading for all.
 
-    Other work of the process goes on between the offers.
+    With pauses: each answer of the process would wait for a step of this at every question to the database.
     """
     edges: list[Asked] = []
     further: list[Wanted] = []
@@ -129,10 +129,13 @@ async def free_days(
     occupancy = await read_occupancy(conn, edges, used={}, now=now, further=further)
     found: dict[str, dict[date, bool]] = {}
     for offer, first, after in asked:
-        await asyncio.sleep(0)
-        days = [first + n * DAY for n in range((after - first).days)]
         plain = _with_length(offer, wish)
-        found[offer.offer_id] = {day: offer.served and is_free_on(offer, plain, day, occupancy, now) for day in days}
+        days = found[offer.offer_id] = {}
+        for n in range((after - first).days):
+            if n % DAYS_AT_A_TIME == 0:
+                await asyncio.sleep(PAUSE_SECONDS)
+            day = first + n * DAY
+            days[day] = offer.served and is_free_on(offer, plain, day, occupancy, now)
     return found
 
 
