@@ -8,6 +8,7 @@ import contextlib
 import gc
 import logging
 import signal
+import time
 import zoneinfo
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -42,11 +43,19 @@ GC_THRESHOLD = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """Something that a worker does every `seconds`, measured from end to start; its first run is at once."""
+    """Something that a worker does every `seconds`, measured from end to start; its first run is at once.
+
+    What is of less weight than the requests beside it takes at most `share` of the time and comes less often if need be.
+    """
 
     name: str
     seconds: float
     run: Callable[[], Awaitable[None]]
+    share: float = 1.0
+
+    def rest(self, took: float) -> float:
+        """Seconds until the next run, after one that took so long."""
+        return max(self.seconds, took * (1 / self.share - 1))
 
 
 @dataclass(slots=True)
@@ -143,13 +152,14 @@ class App:
 
     async def _repeat(self, loop: Loop) -> None:
         while not self._stop.is_set():
+            started = time.monotonic()
             try:
                 await loop.run()
             except Exception as exc:  # tidy: blind-except a failed run is counted and the next one tried
                 self.metrics.add("hubnetz_loop_failures_total", loop=loop.name)
                 log.error("loop failed", exc_info=exc, extra={"action": "loop", "loop": loop.name})
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), loop.seconds)
+                await asyncio.wait_for(self._stop.wait(), loop.rest(time.monotonic() - started))
 
     async def _measure_outbox(self) -> None:
         async with reading(self.pool) as conn:

@@ -16,6 +16,7 @@ from services.booking.limits import (
     DUE_MAX,
     FORGET_SECONDS,
     HINT_SECONDS,
+    HINT_SHARE,
     INVARIANT_SECONDS,
     REQUESTS_PER_POLL_MAX,
     TIMER_RUNS_MAX,
@@ -48,7 +49,7 @@ def loops(house: House, pool: Pool) -> tuple[Loop, ...]:
     """Timed work. What writes holds a lease in the database; invariants are counted by each process for itself."""
     return (
         Loop("timer", TIMER_SECONDS, partial(pass_time, house, pool)),
-        Loop("hints", HINT_SECONDS, partial(tell_availability, house, pool)),
+        Loop("hints", HINT_SECONDS, partial(tell_availability, house, pool), share=HINT_SHARE),
         Loop("forget", FORGET_SECONDS, partial(forget, house, pool)),
         Loop("invariants", INVARIANT_SECONDS, partial(check_invariants, pool, house.metrics)),
     )
