@@ -26,6 +26,7 @@ LOCK_BUILD = ROOT / "requirements-build.lock"
 # What the image needs of the extra `local`: the mail sink. Broker, database and Java have images of their own.
 IMAGE_ALSO = "aiosmtpd"
 BACKEND = "HUBNETZ_TEST_BACKEND"
+RACES = "HUBNETZ_TEST_RACES"
 LEVELS_FAST = ("unit", "contracts", "tidy")
 LEVELS_WITH_SERVERS = ("service", "integration")
 HELP = """\
@@ -37,6 +38,7 @@ check   ruff, mypy, import contracts, schemas: no server needed
 test    check, then all tests against the real broker and database; BACKEND=docker as containers, and the next target
 docker  image and compose.yaml tried out: built, started, killed part by part (minutes, needs a Docker engine)
 chaos   kills, pauses and cuts (minutes)
+long    booking's model in 2,000 lives of 50 steps, its seed printed, and each race in each way (half an hour)
 bench   benchmarks on a hub of its own
 lock    renews the three locks (maintainers)
 clean   removes .venv, .tools and caches; asks before .hubnetz/
@@ -203,6 +205,14 @@ def test(python: Path) -> None:
         pytest(python, ("docker",), workers=1)
 
 
+def long(python: Path) -> None:
+    """What finds seldom faults and takes too long for each change."""
+    os.environ[RACES] = "all"
+    for command in ("tests.unit.booking.long_run",), ("pytest", "-q", "tests/service/booking/test_races.py"):
+        if subprocess.run([str(python), "-m", *command], cwd=ROOT, check=False).returncode:  # noqa: S603
+            raise Failed(f"{' '.join(command)} found something, see above")
+
+
 def lock() -> None:
     """Renew the locks with the pinned uv, for all platforms: everything; of that what the image holds; what builds a wheel."""
     import tomllib
@@ -269,6 +279,8 @@ def main(target: str, *rest: str) -> None:
         pytest(setup(), ("docker",), workers=1)
     elif target == "chaos":
         pytest(setup(), ("chaos",), workers=1)
+    elif target == "long":
+        long(setup())
     elif target == "bench":
         hand_over(setup(), "bench", *rest)
     elif target == "demo":

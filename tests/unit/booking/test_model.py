@@ -5,6 +5,4 @@ from hypothesis import HealthCheck, settings
 from tests.unit.booking.machine import Booking
 
 TestBooking = Booking.TestCase
-TestBooking.settings = settings(
-    max_examples=80, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestBooking.settings = settings(max_examples=80, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
