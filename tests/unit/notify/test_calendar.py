@@ -111,7 +111,7 @@ def test_texts_of_any_kind__read_back_as_they_were(title: str, place: str, name:
     assert event["organizer"].params["CN"] == name.replace('"', "'")
 
 
-@pytest.mark.parametrize("field", ["attendee", "organizer", "mail_domain"])
+@pytest.mark.parametrize("field", ["attendee", "organizer"])
 def test_address_with_a_line_of_its_own__refused(field: str) -> None:
-    with pytest.raises(ValueError, match="line of its own"):
+    with pytest.raises(ValueError, match="CR or LF"):
         render(entry(**{field: "a@b.de\r\nATTENDEE:mailto:x@y.de"}))
