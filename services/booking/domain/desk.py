@@ -140,6 +140,8 @@ def change(
     if before.blocking and (not stays or moved):
         occupancy.free(before.booking_id, before.parts)
         freed = frozenset(part.resource_id for part in before.parts)
+    if before.state is State.WAITLISTED and after.state in TERMINAL:
+        freed |= before.waits_for  # whoever stood behind, in a queue that stops at the first who does not fit
     if before.competing:
         uncompete(desk, before)
     if after.blocking and (not stays or moved):

@@ -124,6 +124,7 @@ async def _find_bookings(conn: ReadConn | Tx, asking: Asking, found: Subjects, n
 def _add_bookings(found: Subjects, bookings: Sequence[Booking]) -> None:
     for booking in bookings:
         found.bookings[booking.booking_id] = booking
+        found.needed |= booking.waits_for  # when it leaves a queue, others may move up
         if booking.blocking or booking.competing:
             found.needed |= {part.resource_id for part in booking.parts}
 

@@ -94,6 +94,18 @@ async def test_waitlist_strict__moves_up_in_order_and_newcomers_queue_behind(hub
     assert await hub.violations() == {}
 
 
+async def test_waitlist_strict__whoever_leaves_its_head_lets_the_next_one_by(hub: Hub) -> None:
+    await hub.publish(published("talk", max_quantity=2, **one("session", SESSION | {"capacity": 2}), **STRICT))
+    asked = [command(wish("talk", None, person=who, quantity=n), who) for who, n in (("ann", 2), ("bob", 2), ("cem", 1))]
+    assert said(await hub.ask(*asked)) == ["BookingConfirmed", "WaitlistJoined", "WaitlistJoined"]
+    fewer = await hub.ask(command(about(RescheduleBooking, "talk", "ann", quantity=1), "m1"))
+    assert said(fewer) == ["BookingRescheduled"], "the one place is not enough for the first, and the second has to wait"
+    gone = await hub.ask(command(cancel("talk", booked("bob"), person="bob"), "c1"))
+    assert [a.type for a in gone] == ["BookingCancelled", "WaitlistOffered"]
+    assert gone[1].key == str(booked("cem"))
+    assert await hub.violations() == {}
+
+
 async def test_waitlist__an_offer_that_lapses_goes_to_the_next_in_the_same_transaction(hub: Hub) -> None:
     await hub.publish(published("talk", **one("session", SESSION), **STRICT))
     await hub.ask(*(command(wish("talk", None, person=p), p) for p in ("ann", "bob", "cem")))

@@ -117,6 +117,7 @@ class Naive(Town):
     def change(self, claim: Claim, state: str, **more: object) -> set[str]:
         """The next version; what it lets go of."""
         blocked, pieces, span = claim.blocking, claim.pieces, (claim.start, claim.end)
+        let_by = set(claim.waits_for) if claim.state == "waitlisted" and state in OVER else set()
         for name, value in more.items():
             setattr(claim, name, value)
         claim.state, claim.version = state, claim.version + 1
@@ -125,7 +126,7 @@ class Naive(Town):
         if state in OVER:
             claim.due, claim.waits_for = None, frozenset()
         stays = claim.blocking and (claim.pieces, claim.start, claim.end) == (pieces, *span)
-        return {piece.thing for piece in pieces} if blocked and not stays else set()
+        return {piece.thing for piece in pieces} if blocked and not stays else let_by
 
     def promote(self, freed: Iterable[str]) -> None:
         """Whoever waits for one of these is looked at, by rank."""
