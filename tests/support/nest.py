@@ -12,19 +12,22 @@ _PR_SET_CHILD_SUBREAPER: Final = 36
 
 
 class Nest:
-    """Descendants of this process that were not there when the nest was opened."""
+    """Descendants of this process that were not there when the nest was opened.
+
+    Children of those that were there are not counted: the servers of the test run may be ours, and others use them.
+    """
 
     def __init__(self) -> None:
-        self._before = set(_descendants())
+        self._before = frozenset(_descendants(frozenset()))
 
     def alive(self) -> dict[int, str]:
         """Process id -> command line of each new descendant that lives; a zombie counts as dead."""
-        return {pid: _command(pid) for pid, state in _descendants().items() if pid not in self._before and state not in "ZX"}
+        return {pid: _command(pid) for pid, state in _descendants(self._before).items() if state not in "ZX"}
 
     def reap(self) -> None:
         """Take dead orphans off the table of processes; they came to us, nobody else waits for them."""
-        for pid, state in _descendants().items():
-            if pid not in self._before and state == "Z":
+        for pid, state in _descendants(self._before).items():
+            if state == "Z":
                 with suppress(ChildProcessError):
                     os.waitpid(pid, os.WNOHANG)
 
@@ -43,8 +46,8 @@ def open_nest() -> Iterator[Nest]:
         nest.reap()
 
 
-def _descendants() -> dict[int, str]:
-    """Process id -> state of all that come from us."""
+def _descendants(but: frozenset[int]) -> dict[int, str]:
+    """Process id -> state of all that come from us, without those and all that come from them."""
     parents: dict[int, tuple[int, str]] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
@@ -54,7 +57,7 @@ def _descendants() -> dict[int, str]:
     found: dict[int, str] = {}
     ring = [os.getpid()]
     while ring:
-        ring = [pid for pid, (parent, _) in parents.items() if parent in ring and pid not in found]
+        ring = [pid for pid, (parent, _) in parents.items() if parent in ring and pid not in found and pid not in but]
         found |= {pid: parents[pid][1] for pid in ring}
     return found
 
