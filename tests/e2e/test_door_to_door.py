@@ -111,7 +111,7 @@ class Follower:
 
         async def there() -> bool:
             (row,) = await self.sql("analytics", SETTLED, read)
-            return bool(row["behind"] == end and not row["marked"])
+            return bool(row["behind"] >= end and not row["marked"])  # hints may have been said since
 
         await eventually(there, seconds=SECONDS, what="analytics to have computed everything")
 
