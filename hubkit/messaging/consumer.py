@@ -120,17 +120,20 @@ class Consumer(Generic[PlanT]):
             raise
         except Retry as wish:
             extra = part.extra | wish.extra if isinstance(wish, Replan) else part.extra
-            return self._again(replace(part, repeats=part.repeats + 1, extra=extra), part.repeats)
+            return await self._again(replace(part, repeats=part.repeats + 1, extra=extra), part.repeats)
         except Exception as exc:
             return await self._after_error(part, phase, exc)
         self.retrying = False
         return []
 
-    def _again(self, part: Part, before: int) -> list[Part]:
+    async def _again(self, part: Part, before: int) -> list[Part]:
         if before < TRIES_MAX:
             return [part]
         if len(part.records) > 1:
             return [replace(half, repeats=0) for half in part.halves()]
+        if self.subscription.busy is None:  # nobody can be told to come again: what changed so often will come to rest
+            await asyncio.sleep(ids.between(*BACK_OFF_SECONDS))
+            return [replace(part, repeats=0)]
         return [replace(part, lock_failures=TRIES_MAX)]
 
     async def _after_error(self, part: Part, phase: _Phase, exc: Exception) -> list[Part]:

@@ -251,6 +251,27 @@ async def test_plan_that_never_suffices__halved_then_busy_for_the_one_that_asks(
         assert seen.ids() == [frontend.event_id(raw) for raw in sent if raw is not sent[2]]
 
 
+async def test_plan_outdated_many_times_and_nobody_to_tell__tried_until_it_holds(
+    kafka: KafkaServer, service_db: Callable[[str], str]
+) -> None:
+    """Facts of our own topics cannot be answered `busy`, and are no dead letters because others were faster."""
+    dsn, seen = service_db("notify"), Seen()
+    await prepare(kafka, dsn, REQUESTS)
+    sent = frontend.requests(1)
+    outdated = iter(range(9))
+
+    async def handle(tx: db.Tx, batch: Sequence[Event], plan: None) -> Mapping[int, str] | None:
+        if next(outdated, None) is not None:
+            raise Replan(frozenset())
+        return await seen.handle(tx, batch, plan)
+
+    async with consuming(kafka, dsn, Subscription(REQUESTS, handle, no_plan)) as stand:
+        await kafka.produce(stand.topic, sent)
+        await stand.reached(1, seconds=20)
+        assert seen.ids() == [frontend.event_id(sent[0])]
+        assert await stand.letters() == []
+
+
 async def test_consumer_waits_for_the_database__other_partitions_wait_too_and_nothing_is_skipped(
     kafka: KafkaServer, service_db: Callable[[str], str]
 ) -> None:
