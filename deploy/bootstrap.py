@@ -199,7 +199,7 @@ def test(python: Path) -> None:
     # Before the clock of any test runs: the first download and the unpacking, with their progress.
     if subprocess.run([str(python), "-m", "deploy.local.fetch"], cwd=ROOT, check=False).returncode:  # noqa: S603
         raise Failed("the servers could not be fetched, see above")
-    pytest(python, LEVELS_WITH_SERVERS, workers=3)  # they wait more than they work
+    pytest(python, LEVELS_WITH_SERVERS, workers=2)
     pytest(python, ("e2e",), workers=1)
     if os.environ.get(BACKEND) == "docker":
         pytest(python, ("docker",), workers=1)
