@@ -38,7 +38,7 @@ check   ruff, mypy, import contracts, schemas: no server needed
 test    check, then all tests against the real broker and database; BACKEND=docker as containers, and the next target
 docker  image and compose.yaml tried out: built, started, killed part by part (minutes, needs a Docker engine)
 chaos   kills, pauses and cuts (minutes)
-long    booking's model in 2,000 lives of 50 steps, its seed printed, and each race in each way (half an hour)
+long    booking's model in 2,000 lives of 50 steps, its seed printed, and each race in each way (many minutes)
 bench   benchmarks on a hub of its own
 lock    renews the three locks (maintainers)
 clean   removes .venv, .tools and caches; asks before .hubnetz/

@@ -29,9 +29,9 @@ SESSION = {
 class Meeting:
     """A barrier between read and write. Where the lock lets only one through, the others never come: then it goes on."""
 
-    def __init__(self, write: Callable[..., Awaitable[None]]) -> None:
+    def __init__(self, write: Callable[..., Awaitable[None]], parties: int = WORKERS) -> None:
         self.write = write
-        self.barrier = asyncio.Barrier(WORKERS)
+        self.barrier = asyncio.Barrier(parties)
         self.met = 0
         self.came: set[Any] = set()
 

@@ -17,7 +17,7 @@ from contracts import topics
 from contracts.booking import RescheduleBooking
 from services.booking.handlers import aftermath, settlement, writing
 from services.booking.store import resources
-from tests.integration.test_booking_negative_control import read_without_lock
+from tests.integration.test_booking_negative_control import Meeting, read_without_lock
 from tests.service.booking.hub import (
     NOW,
     Hub,
@@ -36,30 +36,8 @@ from tests.service.booking.hub import (
 )
 from tests.service.booking.test_settlement import Blind
 
-BARRIER_SECONDS = 0.5
 LATER = NOW + timedelta(minutes=30)
 Turn = Callable[[Hub, int], Awaitable[None]]
-
-
-class Meeting:
-    """A barrier for two between read and write; where the lock lets only one through, it goes on alone."""
-
-    def __init__(self, write: Callable[..., Awaitable[None]]) -> None:
-        self.write = write
-        self.barrier = asyncio.Barrier(2)
-        self.met = 0
-        self.came: set[Any] = set()
-
-    async def __call__(self, *arguments: Any) -> None:
-        if (worker := asyncio.current_task()) not in self.came:
-            self.came.add(worker)
-            try:
-                async with asyncio.timeout(BARRIER_SECONDS):
-                    await self.barrier.wait()
-                self.met += 1
-            except (TimeoutError, asyncio.BrokenBarrierError):
-                await self.barrier.reset()
-        await self.write(*arguments)
 
 
 def course(**more: Any) -> dict[str, Any]:
@@ -139,7 +117,7 @@ async def both_at_once(
     workers: tuple[Hub, Hub], patch: pytest.MonkeyPatch, turns: tuple[Turn, Turn]
 ) -> tuple[int, float, dict[str, int]]:
     """How many met between read and write, how often a constraint caught them, and what the invariants find afterwards."""
-    meeting = Meeting(writing.write)
+    meeting = Meeting(writing.write, parties=2)
     patch.setattr(writing, "write", meeting)
     patch.setattr(aftermath, "write", meeting)
     for hub in workers:

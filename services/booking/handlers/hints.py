@@ -38,25 +38,25 @@ async def tell_availability(house: House, pool: Pool) -> int:
     Everything once after each change of rules, new dates after each local midnight, else what bookings touched. What was
     decided but not committed when this began is found by the next run: the mark stays in front of it.
     """
-    async with reading(pool) as conn:  # ends before the snapshot below begins: who is not open now is seen there
+    async with reading(pool) as conn:  # ends before the snapshots below begin: who is not open now is seen there
         mark = await house.clock.now(conn) - timedelta(seconds=await store.open_seconds(conn))
-    number = 0
     async with reading(pool) as conn:
-        now = await house.clock.now(conn)
-        due = await _find_due(conn, now, mark)
-        for start in range(0, max(1, len(due)), HINT_READ_MAX):
-            some = due[start : start + HINT_READ_MAX]
+        due = await _find_due(conn, await house.clock.now(conn), mark)
+    number = 0
+    for start in range(0, max(1, len(due)), HINT_READ_MAX):
+        some = due[start : start + HINT_READ_MAX]
+        async with reading(pool) as conn:  # one for each: a long run would meet the limit of a transaction
             known = await store.read_told(conn, [one.offer_id for one in some])
-            pictures = await _pictures(house, conn, some, known, now)
-            events = [event for picture in pictures if (event := _event(house, known.get(picture.offer_id), picture))]
-            async with transaction(pool) as tx:
-                if not await store.lease(tx):
-                    return number
-                await store.upsert_told(tx, pictures)
-                if start + HINT_READ_MAX >= len(due):
-                    await store.write_mark(tx, mark)
-                await outbox.put(tx, topics.BOOKING_EVENTS, events)
-            number += len(events)
+            pictures = await _pictures(house, conn, some, known, await house.clock.now(conn))
+        events = [event for picture in pictures if (event := _event(house, known.get(picture.offer_id), picture))]
+        async with transaction(pool) as tx:
+            if not await store.lease(tx):
+                return number
+            await store.upsert_told(tx, pictures)
+            if start + HINT_READ_MAX >= len(due):
+                await store.write_mark(tx, mark)
+            await outbox.put(tx, topics.BOOKING_EVENTS, events)
+        number += len(events)
     return number
 
 

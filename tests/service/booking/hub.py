@@ -31,6 +31,11 @@ HUB = "nord"
 PORTAL = f"urn:hub:{HUB}:portal"
 NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)  # a Monday, 10:00 in Berlin
 IDS = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
+SESSION = {
+    "resource_id": "course", "kind": "session", "revision": 1, "capacity": 1,
+    "start": "2027-03-10T17:00:00Z", "end": "2027-03-10T19:00:00Z",
+}  # fmt: skip
+STRICT: dict[str, Any] = {"waitlist": {"mode": "strict"}}
 
 
 def named(name: str) -> UUID:
@@ -283,3 +288,14 @@ def wish(
     if start is not None:
         fields |= {"start": start, "end": end or start + timedelta(hours=1)}
     return made(RequestBooking, **fields | more)
+
+
+def about(model: type[Model], offer: str, request: str, *, by: Any = None, **more: Any) -> Model:
+    """A command about the booking of an earlier request; `ann` acts unless told otherwise."""
+    fields: dict[str, Any] = {"offer_id": offer_id(offer), "actor": by or citizen("ann"), "booking_id": booked(request)}
+    return made(model, **fields | more)
+
+
+def said(answers: list[Answer]) -> list[str]:
+    """Types and reasons of answers, as a test reads them."""
+    return [f"{a.type} {a.data.get('reason', '')}".strip() for a in answers]

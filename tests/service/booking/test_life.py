@@ -13,12 +13,13 @@ from contracts.booking import (
     DecideApproval,
     RescheduleBooking,
 )
-from contracts.envelope import Model
 from services.booking.handlers import hints, retention
 from tests.service.booking.hub import (
     NOW,
-    Answer,
+    SESSION,
+    STRICT,
     Hub,
+    about,
     at,
     booked,
     cancel,
@@ -30,24 +31,10 @@ from tests.service.booking.hub import (
     one,
     published,
     room,
+    said,
     staff,
     wish,
 )
-
-SESSION = {
-    "resource_id": "course", "kind": "session", "revision": 1, "capacity": 1,
-    "start": "2027-03-10T17:00:00Z", "end": "2027-03-10T19:00:00Z",
-}  # fmt: skip
-STRICT: dict[str, Any] = {"waitlist": {"mode": "strict"}}
-
-
-def about(model: type[Model], offer: str, request: str, *, by: Any = None, **more: Any) -> Model:
-    fields: dict[str, Any] = {"offer_id": offer_id(offer), "actor": by or citizen("ann"), "booking_id": booked(request)}
-    return made(model, **fields | more)
-
-
-def said(answers: list[Answer]) -> list[str]:
-    return [f"{a.type} {a.data.get('reason', '')}".strip() for a in answers]
 
 
 async def test_hold__expires_at_its_instant_and_frees(hub: Hub) -> None:

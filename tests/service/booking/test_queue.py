@@ -1,43 +1,27 @@
 """Waiting lists through the whole decision: who moves up when, and who is told."""
 
 from datetime import timedelta
-from typing import Any
 
 from contracts.booking import (
     AcceptWaitlistOffer,
     RescheduleBooking,
 )
-from contracts.envelope import Model
 from tests.service.booking.hub import (
     NOW,
-    Answer,
+    SESSION,
+    STRICT,
     Hub,
+    about,
     booked,
     cancel,
     citizen,
     command,
-    made,
     named,
-    offer_id,
     one,
     published,
+    said,
     wish,
 )
-
-SESSION = {
-    "resource_id": "course", "kind": "session", "revision": 1, "capacity": 1,
-    "start": "2027-03-10T17:00:00Z", "end": "2027-03-10T19:00:00Z",
-}  # fmt: skip
-STRICT: dict[str, Any] = {"waitlist": {"mode": "strict"}}
-
-
-def about(model: type[Model], offer: str, request: str, *, by: Any = None, **more: Any) -> Model:
-    fields: dict[str, Any] = {"offer_id": offer_id(offer), "actor": by or citizen("ann"), "booking_id": booked(request)}
-    return made(model, **fields | more)
-
-
-def said(answers: list[Answer]) -> list[str]:
-    return [f"{a.type} {a.data.get('reason', '')}".strip() for a in answers]
 
 
 async def test_waitlist_strict__moves_up_in_order_and_newcomers_queue_behind(hub: Hub) -> None:
