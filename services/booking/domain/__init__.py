@@ -9,6 +9,7 @@
 | `occupancy`, `quotas` | what is taken, in memory; limits per person and group |
 | `wishes` | what a wish takes of an offer, and whether the offer can read it |
 | `evaluation` | `evaluate`, the one rule function |
+| `stretches` | where the parts of a wish find room |
 | `availability` | later starts, free starts, free spans |
 | `requests` | commands and outcomes |
 | `transitions` | the table of states: what may follow on what, and by what |

@@ -1,9 +1,10 @@
 """What is still free, asked of the same rule as a decision: later starts, all starts of a window, maximal free spans."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from services.booking.domain.claims import Placement, Reasons, Wish
@@ -12,6 +13,7 @@ from services.booking.domain.evaluation import evaluate, on_grid, taken_by_other
 from services.booking.domain.hours import Span, local_date
 from services.booking.domain.occupancy import Occupancy
 from services.booking.domain.offers import Component, Offer, Resource, reach
+from services.booking.domain.stretches import Stretches, choices, free_spans
 from services.booking.domain.wishes import taken_parts
 from services.booking.domain.zones import DAY, MINUTE, midnight
 from services.booking.limits import (
@@ -70,7 +72,7 @@ class LaterStarts:
 
     def __init__(self, offer: Offer, wish: Wish, length: timedelta, occupancy: Occupancy, now: datetime) -> None:
         self._offer, self._wish, self._length, self._occupancy, self._now = offer, wish, length, occupancy, now
-        known = [window for _, resource in _choices(offer, wish) for window in occupancy.known.get(resource.resource_id, ())]
+        known = [window for _, resource in choices(offer, wish) for window in occupancy.known.get(resource.resource_id, ())]
         low = min((window[0] for window in known), default=now)
         high = max((window[1] for window in known), default=now + NEXT_START_WITHIN)
         self._edges = sorted(set(_edges(offer, wish, low, high, occupancy, now)))
@@ -110,19 +112,48 @@ def free(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: Occ
         sessions = tuple(_sessions(offer, session, wish, low, high, occupancy, now))
         return Free((), (), sessions, more=False)
     assert wish.duration is not None, "the asker says how long"
-    starts: list[datetime] = []
-    for moment in _starts(offer, wish, low, high, occupancy, now):
-        if len(starts) > FREE_STARTS_MAX:
-            break
-        if isinstance(evaluate(offer, _at(wish, moment, wish.duration), occupancy, now), Placement):
-            starts.append(moment)
-    spans: list[FreeSpan] = []
-    for span in _spans(offer, wish, low, high, occupancy, now):
-        if len(spans) > FREE_SPANS_MAX:
-            break
-        spans.append(span)
+    starts = list(islice(free_starts(offer, wish, low, high, occupancy, now), FREE_STARTS_MAX + 1))
+    spans = list(islice(_spans(offer, wish, low, high, occupancy, now), FREE_SPANS_MAX + 1))
     more = len(starts) > FREE_STARTS_MAX or len(spans) > FREE_SPANS_MAX
     return Free(tuple(starts[:FREE_STARTS_MAX]), tuple(spans[:FREE_SPANS_MAX]), (), more)
+
+
+def free_starts(
+    offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: Occupancy, now: datetime
+) -> Iterator[datetime]:
+    """The starts in `[low, high)` that a decision would grant, in order; without a grid the edges among them.
+
+    Of each run of starts on the grid with room for every part the first and the last are judged, and where both are granted
+    so are those between: what else is judged is the same for all of a run (`_is_alike`). Elsewhere each start is judged.
+    """
+    assert wish.duration is not None, "the asker says how long"
+    length = wish.duration
+    rooms = {
+        part.component_id: Stretches(
+            (start, end - length, resource.resource_id)
+            for resource in resources
+            for start, end in free_spans(offer, wish, part, resource, low, high + length, occupancy)
+        )
+        for part, resources in _by_part(offer, wish)
+    }
+    named = [resource.resource_id for _, resource in choices(offer, wish)]
+    apart = len(named) == len(set(named))
+    crowd = offer.approval is not None and not offer.approval.blocks
+
+    def granted(start: datetime, names: Mapping[str, str]) -> bool:
+        asked = _at(wish, start, length)
+        if wish.undecided and apart and not crowd:  # what can be had by its name can be had without
+            answer = evaluate(offer, asked._replace(choices={**(wish.choices or {}), **names}), occupancy, now)
+            if isinstance(answer, Placement):
+                return True
+        return isinstance(evaluate(offer, asked, occupancy, now), Placement)
+
+    alike = offer.grid is not None and apart and not crowd and not _counts_by_the_minute(offer, wish)
+    for run in _runs(offer, rooms, _starts(offer, wish, low, high, occupancy, now)):
+        if alike and _is_alike(offer, run, length) and granted(*run[0]) and granted(*run[-1]):
+            yield from (start for start, _ in run)
+        else:
+            yield from (start for start, names in run if granted(start, names))
 
 
 def is_free_on(offer: Offer, wish: Wish, day: date, occupancy: Occupancy, now: datetime) -> bool:
@@ -204,7 +235,7 @@ def _edges(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: O
     if offer.opening is not None:
         yield from (start for start, _ in offer.opening.spans(low, high))
     yield from _ends_of_limits(offer, wish, occupancy)
-    for part, resource in _choices(offer, wish):
+    for part, resource in choices(offer, wish):
         setup, teardown = part.buffers(resource)
         yield from (taken[1] + setup for taken in occupancy.competing.get(resource.resource_id, ()))
         yield from (end for _, end in resource.blackouts.spans)
@@ -228,14 +259,6 @@ def _ends_of_limits(offer: Offer, wish: Wish, occupancy: Occupancy) -> Iterator[
             yield from (counted.end for counted in occupancy.groups.get((limit.group, limit.key), ()))
 
 
-def _choices(offer: Offer, wish: Wish) -> Iterator[tuple[Component, Resource]]:
-    for part in taken_parts(offer, wish):
-        named = wish.choice(part.component_id)
-        for resource in part.resources:
-            if named is None or resource.resource_id == named:
-                yield part, resource
-
-
 def _earliest(offer: Offer, now: datetime) -> datetime:
     """The first start that is not too soon: booked times are whole seconds, the clock's are not."""
     earliest = reach(offer, now)[0]
@@ -252,10 +275,68 @@ def _starts(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: 
         return
     open_spans: Iterable[Span] = ((low, high),) if offer.opening is None else offer.opening.spans(low, high)
     for start, end in open_spans:
-        moment = next_on_grid(start, offer.grid, offer.where)
-        while moment < end:
+        yield from _grid_of(offer.grid, offer.where, start, end)
+
+
+def _grid_of(grid: timedelta, where: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:
+    """All of the grid in `[start, end)`."""
+    moment = next_on_grid(start, grid, where)
+    while moment < end:
+        tomorrow = midnight(local_date(moment, where) + DAY, where)
+        if tomorrow.astimezone(where).utcoffset() != moment.astimezone(where).utcoffset():
             yield moment
-            moment = next_on_grid(moment + MINUTE, offer.grid, offer.where)
+            moment = next_on_grid(moment + MINUTE, grid, where)
+            continue
+        while moment < tomorrow and moment < end:
+            yield moment
+            moment += grid
+        moment = next_on_grid(tomorrow, grid, where)
+
+
+Run = list[tuple[datetime, dict[str, str]]]
+
+
+def _runs(offer: Offer, rooms: Mapping[str, Stretches], starts: Iterable[datetime]) -> Iterator[Run]:
+    """The starts with room for every part, each with a resource for each, as runs of neighbours on one local date."""
+    run: Run = []
+    day: date | None = None
+    for start in starts:
+        names: dict[str, str] = {}
+        for component_id, stretches in rooms.items():
+            name = stretches.at(start)
+            if name is None:
+                break
+            names[component_id] = name
+        on = local_date(start, offer.where) if len(names) == len(rooms) else None
+        if run and on != day:
+            yield run
+            run = []
+        day = on
+        if on is not None:
+            run.append((start, names))
+    if run:
+        yield run
+
+
+def _is_alike(offer: Offer, run: Run, length: timedelta) -> bool:
+    """Whether no clock change lies in the run: all of its starts and ends are on the grid, or all are off it."""
+    first, last = run[0][0].astimezone(offer.where), (run[-1][0] + length).astimezone(offer.where)
+    return first.utcoffset() == last.utcoffset()
+
+
+def _counts_by_the_minute(offer: Offer, wish: Wish) -> bool:
+    """Whether the asker has a limit that may be kept at one start of a day and passed at the next."""
+    return any(
+        limit.window is Window.SAME_TIME
+        and (wish.person_id is not None if limit.per is Per.PERSON else limit.group in (wish.groups or ()))
+        for limit in offer.limits
+    )
+
+
+def _by_part(offer: Offer, wish: Wish) -> Iterator[tuple[Component, list[Resource]]]:
+    for part in taken_parts(offer, wish):
+        named = wish.choice(part.component_id)
+        yield part, [resource for resource in part.resources if named is None or resource.resource_id == named]
 
 
 def _sessions(
@@ -273,65 +354,8 @@ def _sessions(
 
 
 def _spans(offer: Offer, wish: Wish, low: datetime, high: datetime, occupancy: Occupancy, now: datetime) -> Iterator[FreeSpan]:
-    """Open hours of offer and resource, less blackouts, less what is occupied grown by our own buffers."""
+    """The free spans of each resource in turn."""
     low = max(low, _earliest(offer, now))
-    for part, resource in _choices(offer, wish):
-        count = wish.count(part.component_id)
-        needs = wish.needs & part.features
-        small = resource.kind in EXCLUSIVE and resource.capacity is not None and count > resource.capacity
-        if low >= high or small or not needs <= resource.features:
-            continue
-        free_spans: list[Span] = [(low, high)]
-        for opening in (offer.opening, resource.opening):
-            if opening is not None:
-                open_spans = list(opening.spans(low, high))
-                free_spans = [cut for span in free_spans for cut in _common(span, open_spans)]
-        taken = [*offer.blackouts.spans, *resource.blackouts.spans, *_taken(part, resource, count, low, high, occupancy)]
-        for start, end in _without(free_spans, sorted(taken)):
+    for part, resource in choices(offer, wish):
+        for start, end in free_spans(offer, wish, part, resource, low, high, occupancy):
             yield FreeSpan(part.component_id, resource.resource_id, start, end)
-
-
-def _taken(
-    part: Component, resource: Resource, count: int, low: datetime, high: datetime, occupancy: Occupancy
-) -> Iterator[Span]:
-    """The spans that no booked span may touch, because the buffers around it would meet what is occupied."""
-    setup, teardown = part.buffers(resource)
-    if resource.kind in EXCLUSIVE and resource.resource_id in occupancy.units:
-        for start, end in occupancy.units[resource.resource_id].occupied(low - setup, high + teardown):
-            yield start - teardown, end + setup
-    elif resource.kind is Kind.POOL:
-        most = (resource.capacity or 0) - count
-        since: datetime | None = low - setup if most < 0 else None
-        for at, level in occupancy.pools[resource.resource_id].steps() if resource.resource_id in occupancy.pools else ():
-            if since is None and level > most:
-                since = at
-            elif since is not None and level <= most:
-                yield since - teardown, at + setup
-                since = None
-        if since is not None:
-            yield since - teardown, high + teardown
-
-
-def _common(span: Span, others: list[Span]) -> Iterator[Span]:
-    """The parts of `span` that lie in one of the ordered, disjoint others."""
-    for start, end in others[max(0, bisect_right(others, span) - 1) :]:
-        if start >= span[1]:
-            return
-        if end > span[0]:
-            yield max(start, span[0]), min(end, span[1])
-
-
-def _without(spans: Iterable[Span], taken: list[Span]) -> Iterator[Span]:
-    """What remains of ordered, disjoint spans without the taken ones, ordered by start."""
-    for start, end in spans:
-        at = start
-        for first, last in taken:
-            if last <= at:
-                continue
-            if first >= end:
-                break
-            if first > at:
-                yield at, first
-            at = max(at, last)
-        if at < end:
-            yield at, end

@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import NamedTuple
 from uuid import UUID
 
@@ -27,6 +28,14 @@ class Track:
     def __init__(self) -> None:
         self._taken: list[Taken] = []
         self._longest = timedelta()
+
+    @classmethod
+    def of(cls, taken: list[Taken]) -> "Track":
+        """All spans at once, in any order: a month of them one by one costs ten times as much."""
+        track = cls()
+        track._taken = sorted(taken)
+        track._longest = max((one[1] - one[0] for one in taken), default=timedelta())
+        return track
 
     def add(self, taken: Taken) -> None:
         """Note a span; two may overlap, since what is kept from newcomers may have been given to others."""
@@ -97,6 +106,13 @@ class Profile:
     def __init__(self) -> None:
         self._times: list[datetime] = []
         self._levels: list[int] = []
+
+    @classmethod
+    def of(cls, times: list[datetime], changes: list[int]) -> "Profile":
+        """From instants in their order and by how much the level rises at each."""
+        profile = cls()
+        profile._times, profile._levels = times, list(accumulate(changes))
+        return profile
 
     def add(self, start: datetime, end: datetime, quantity: int) -> None:
         """Raise the level in `[start, end)`; a negative quantity lowers it."""
