@@ -1,9 +1,10 @@
 """`make bench`: starts a hub, measures, prints a table with the machine's facts, writes `bench/results/<date>.json`.
 
-    python -m bench [--requests 30000] [--old 1000000] [--seconds 20] [--seed 1]
+    python -m bench [--requests 30000] [--old 1000000] [--seconds 20] [--seed 1] [--peers]
 
 `--old` is how many bookings the second half finds in the tables. They are written by SQL, not by requests: that is said in
-the table. What is measured always came as requests through Kafka.
+the table. What is measured always came as requests through Kafka. `--peers` (`make bench PEERS=1`) is a run of its own, see
+`bench.peers`.
 """
 
 import argparse
@@ -19,15 +20,17 @@ from typing import Any, Final
 
 import asyncpg
 
-from bench import bare
+from bench import bare, days, waiting
 from bench.bookings import HUB, RATE, Latency, Stampede, Town, latency, now_whole, stampede, throughput
 from bench.frontend import Frontend, Wanted
 from bench.hub import Hub, running_hub
+from bench.peers import side_by_side
 
 RESULTS: Final = Path(__file__).parent / "results"
 WARM: Final = 10_000
 CROWD: Final = 100
 STAMPEDES: Final = 5
+QUESTIONS: Final = 100
 
 # Bookings of the past as the service would have left them: ledger, booking, allocation, on the same units.
 _OLD: Final = """
@@ -47,9 +50,9 @@ WITH units AS (
     FROM made
 ), booked AS (
     INSERT INTO bookings (booking_id, offer_id, offer_revision, claimant_kind, person_id, state, version, start, "end",
-                          time_zone, quantity, needs, check_in_code)
+                          time_zone, quantity, needs, check_in_code, next_due_at)
     SELECT booking_id, $4, 1, 'person', gen_random_uuid(), 'confirmed', 1, low, low + interval '30 minutes',
-           'Europe/Berlin', 1, '{}', '00000000'
+           'Europe/Berlin', 1, '{}', '00000000', low + interval '30 minutes'
     FROM made
 )
 INSERT INTO allocations (booking_id, component_id, resource_id, unit_no, booked, occupied, quantity, blocking)
@@ -140,6 +143,8 @@ def measure(hub: Hub, table: Table, *, requests: int, old: int, seconds: float, 
             asyncio.run(_write_old(hub.postgres["booking"], town, old))
             well &= _four(hub, table, frontend, town, f"after {old:,}", requests, seconds)
             well &= _bare(hub, table, town.now, requests)
+            well &= days.measure(hub, table, town, frontend, questions=QUESTIONS, seed=seed)
+            well &= waiting.measure(hub, table, rounds=STAMPEDES, seed=seed)
         say("  all services")
         well &= _four(hub, table, frontend, town, "beside the others", requests, seconds)
     finally:
@@ -171,11 +176,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--old", type=int, default=1_000_000, help="bookings in the tables in the second half")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each latency")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--peers", action="store_true", help="instead: side by side with pretix and Indico's room booking")
     chosen = parser.parse_args(arguments)
     facts, table = machine(), Table()
     say(f"{facts['cores']} cores, {facts['cpu']}, Python {facts['python']}, load before {facts['load_before']:.1f}")
     with running_hub(HUB) as hub:
-        well = measure(hub, table, requests=chosen.requests, old=chosen.old, seconds=chosen.seconds, seed=chosen.seed)
+        if chosen.peers:
+            well = side_by_side.measure(hub, table.add, seed=chosen.seed)
+        else:
+            well = measure(hub, table, requests=chosen.requests, old=chosen.old, seconds=chosen.seconds, seed=chosen.seed)
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{now_whole():%Y-%m-%dT%H%M%S}.json"
     path.write_text(json.dumps({"machine": facts, "options": vars(chosen), "figures": table.rows}, indent=1))

@@ -20,7 +20,7 @@ from contracts.catalog import OfferPublished
 from contracts.envelope import Event, encode
 
 QUIET_SECONDS_MAX = 30.0  # without any answer: then what is missing is missing
-POLL_SECONDS = 0.01
+POLL_SECONDS = 0.1
 Headers = list[tuple[str, str | bytes | None]]
 
 
@@ -71,10 +71,11 @@ def _instant(value: datetime) -> str:
 
 @dataclass(slots=True)
 class Answers:
-    """What came back: type and arrival (perf_counter) per request, and the answers that came twice under another id."""
+    """What came back: name and arrival (perf_counter) per request, and the answers that came twice under another id."""
 
     arrived: dict[bytes, float] = field(default_factory=dict)
     event_ids: dict[bytes, bytes] = field(default_factory=dict)
+    names: dict[bytes, str] = field(default_factory=dict)  # the event that answered, `BookingConfirmed`
     types: dict[str, int] = field(default_factory=dict)
     doubled: int = 0
     last_at: float = 0.0
@@ -161,9 +162,11 @@ class Frontend:
 
     def _read(self) -> None:
         while not self._stop.is_set():
-            messages = self._consumer.consume(num_messages=500, timeout=POLL_SECONDS)
+            first = self._consumer.poll(POLL_SECONDS)
+            if first is None:
+                continue
             now = time.perf_counter()
-            for message in messages:
+            for message in (first, *self._consumer.consume(num_messages=500, timeout=0)):  # waiting for more would be our delay
                 self._note(message, now)
 
     def _note(self, message: Message, now: float) -> None:
@@ -178,8 +181,9 @@ class Frontend:
             answers.doubled += 1
             return
         if causation not in answers.arrived:
-            answers.arrived[causation] = now
             name = kind.decode().rsplit(".", 2)[-2]
+            answers.names[causation] = name
+            answers.arrived[causation] = now  # last: whoever finds it finds the name too
             answers.types[name] = answers.types.get(name, 0) + 1
 
 

@@ -39,7 +39,7 @@ test    check, then all tests against the real broker and database; BACKEND=dock
 docker  image and compose.yaml tried out: built, started, killed part by part (minutes, needs a Docker engine)
 chaos   kills, pauses and cuts (minutes)
 long    booking's model in 2,000 lives of 50 steps, its seed printed, and each race in each way (many minutes)
-bench   benchmarks on a hub of its own
+bench   benchmarks on a hub of its own; PEERS=1 instead: side by side with pretix and Indico (brings 1 GB into the cache)
 lock    renews the three locks (maintainers)
 clean   removes .venv, .tools and caches; asks before .hubnetz/
 """
@@ -262,7 +262,7 @@ def hand_over(python: Path, *arguments: str) -> None:
 def main(target: str, *rest: str) -> None:
     if os.environ.get("BACKEND"):
         os.environ[BACKEND] = os.environ["BACKEND"]
-    flag = {name: os.environ.get(name, "") not in ("", "0") for name in ("ONCE", "DETACH")}
+    flag = {name: os.environ.get(name, "") not in ("", "0") for name in ("ONCE", "DETACH", "PEERS")}
     if target == "help":
         say(HELP)
     elif target == "lock":
@@ -282,7 +282,7 @@ def main(target: str, *rest: str) -> None:
     elif target == "long":
         long(setup())
     elif target == "bench":
-        hand_over(setup(), "bench", *rest)
+        hand_over(setup(), "bench", *(["--peers"] if flag["PEERS"] else []), *rest)
     elif target == "demo":
         once = ["--once"] if flag["ONCE"] else []
         hand_over(setup(), "deploy.cli", "demo", "--seed", os.environ.get("SEED") or "7", *once, *rest)

@@ -59,3 +59,15 @@ def test_ci_entry__runs_make_test() -> None:
     script = (ROOT / ".ci" / "run").read_text("utf-8")
     assert script.startswith("#!/usr/bin/env bash\n")
     assert script.splitlines()[-1] == "exec make test"
+
+
+@pytest.mark.parametrize(("told", "arguments"), [("1", ["bench", "--peers"]), ("0", ["bench"]), ("", ["bench"])])
+def test_bench_with_peers_in_the_environment(monkeypatch: pytest.MonkeyPatch, told: str, arguments: list[str]) -> None:
+    handed: list[str] = []
+    monkeypatch.setenv("PEERS", told)
+    monkeypatch.setattr(bootstrap, "setup", lambda: Path("python"))
+    monkeypatch.setattr(bootstrap, "hand_over", lambda _python, *words: handed.extend(words))
+
+    bootstrap.main("bench")
+
+    assert handed == arguments
