@@ -5,7 +5,7 @@ seat for everybody. Afterwards every request must have exactly one answer; that 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -70,8 +70,8 @@ class Town:
     def offers(self) -> Iterator[OfferPublished]:
         """One room each for `ROOMS` offers, and a course with one date."""
         for number, offer_id in enumerate(self.rooms):
-            yield self._offer(offer_id, "room", self._room(number))
-        yield self._offer(self.course, "course", self._session())
+            yield published(offer_id, "room", self._room(number))
+        yield published(self.course, "course", self._session())
 
     def spread(self, count: int) -> list[Wanted]:
         """Requests round the rooms, each for a slot that nobody else asks for."""
@@ -127,18 +127,20 @@ class Town:
         component = {"component_id": "session", "kind": "session", "resource_ids": [self.session], "choose": "named"}
         return {"mode": "instant", "components": [component], "resources": [resource]}
 
-    def _offer(self, offer_id: str, kind: str, booking: dict[str, object]) -> OfferPublished:
-        state = {
-            "offer_id": offer_id,
-            "hub_id": HUB,
-            "revision": 1,
-            "kind": kind,
-            "status": "published",
-            "title": {"de": "Messung"},
-            "description": {"de": "Ein Angebot für die Messung."},
-            "booking": booking,
-        }
-        return OfferPublished.model_validate_json(json.dumps(state))
+
+def published(offer_id: str, kind: str, booking: Mapping[str, object]) -> OfferPublished:
+    """An offer with these rules, as the catalogue would publish it."""
+    state = {
+        "offer_id": offer_id,
+        "hub_id": HUB,
+        "revision": 1,
+        "kind": kind,
+        "status": "published",
+        "title": {"de": "Messung"},
+        "description": {"de": "Ein Angebot für die Messung."},
+        "booking": booking,
+    }
+    return OfferPublished.model_validate_json(json.dumps(state))
 
 
 def throughput(frontend: Frontend, requests: list[Wanted]) -> Rate:
