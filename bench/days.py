@@ -62,10 +62,10 @@ class Desk:
 def measure(hub: Hub, figures: Figures, town: Town, frontend: Frontend, *, questions: int, seed: int) -> bool:
     """Each kind alone, then beside decisions; whether what was decided meanwhile was answered once and nothing is violated."""
     month = Month(seed, town.now)
-    frontend.publish(month.offers(), source=f"urn:hub:{HUB}:catalog", at=town.now, ids=Random(seed))
+    frontend.publish(month.offers(), source=f"urn:hub:{HUB}:catalog", at=town.now, ids=month.random)
     address = urlsplit(hub.http["booking"])
     assert address.hostname is not None, "an address of this machine"
-    desk = Desk(http.client.HTTPConnection(address.hostname, address.port, timeout=60), Random(seed))
+    desk = Desk(http.client.HTTPConnection(address.hostname, address.port, timeout=60), month.random)
     try:
         _wait_for_offers(desk, month)
         asyncio.run(month.write(hub.postgres["booking"]))

@@ -92,7 +92,7 @@ class Month:
     """The same seed draws the same month, from the day after tomorrow on."""
 
     def __init__(self, seed: int, now: datetime) -> None:
-        self.random = Random(seed)
+        self.random = Random(f"month {seed}")  # others draw their ids from the bare seed
         self.first: date = now.astimezone(BERLIN).date() + timedelta(days=2)
         self.last: date = self.first + timedelta(days=DAYS - 1)
         rooms = self._rooms()

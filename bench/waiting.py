@@ -159,7 +159,7 @@ def _round(listener: Listener, full: Full, figures: Figures, random: Random, now
 
 def measure(hub: Hub, figures: Figures, *, rounds: int, seed: int) -> bool:
     """Some rounds of each kind of queue; whether every one was kept, everybody told once, and nothing is violated."""
-    random, now = Random(seed), now_whole()
+    random, now = Random(f"waiting {seed}"), now_whole()
     listener = Listener(hub.kafka)
     well = True
     try:
