@@ -4,22 +4,27 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import repeat
 from uuid import UUID
 
 from hubkit.db import ReadConn
-from services.booking.domain.availability import Free, LaterStarts, curable, free, is_free_on
+from services.booking.domain.availability import Free, LaterStarts, curable, free, free_starts, is_free_on
 from services.booking.domain.claims import Placement, Reasons, Wish
 from services.booking.domain.codes import Queue
 from services.booking.domain.evaluation import candidates, evaluate, windows
 from services.booking.domain.hours import local_date
-from services.booking.domain.occupancy import Occupancy
+from services.booking.domain.occupancy import Occupancy, Profile, Taken, Track
 from services.booking.domain.offers import Offer
 from services.booking.domain.zones import DAY, midnight
 from services.booking.handlers.house import House
 from services.booking.handlers.reading import Asked, Wanted, read_occupancy
 from services.booking.limits import DAYS_AT_A_TIME, NEXT_START_WITHIN, PAUSE_SECONDS
+from services.booking.store import occupancy as store
 from services.booking.store import queue as store_queue
 from services.booking.store import resources as store_resources
+from services.booking.store.occupancy import Window
+
+NOBODY = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +70,48 @@ async def _free_of(
 ) -> Free:  # fmt: skip
     if not offer.served:
         return Free((), (), (), more=False)
-    if offer.session is None:
-        wish = _with_length(offer, wish)
-        edges, further = _of_window(offer, wish, low, high)
-    else:
+    if offer.session is not None:
         wish = wish._replace(duration=None)
-        edges, further = [(offer, wish)], []
-    occupancy = await _read_state(conn, edges, further, ignore, now)
+        occupancy = await _read_state(conn, [(offer, wish)], [], ignore, now)
+    else:
+        wish = _with_length(offer, wish)
+        occupancy = await _read_window(conn, offer, wish, low, high, ignore, now)
     return free(offer, wish, low, high, occupancy, now)
+
+
+async def _starts_of(
+    conn: ReadConn, offer: Offer, wish: Wish, low: datetime, high: datetime, ignore: UUID | None, now: datetime
+) -> list[datetime]:  # fmt: skip
+    """The starts alone, however many, or those of sessions that can be booked."""
+    if offer.served and offer.session is None:
+        wish = _with_length(offer, wish)
+        occupancy = await _read_window(conn, offer, wish, low, high, ignore, now)
+        return list(free_starts(offer, wish, low, high, occupancy, now))
+    found = await _free_of(conn, offer, wish, low, high, ignore, now)
+    return [session.start for session in found.sessions if session.bookable]
+
+
+async def _read_window(
+    conn: ReadConn, offer: Offer, wish: Wish, low: datetime, high: datetime, ignore: UUID | None, now: datetime
+) -> Occupancy:  # fmt: skip
+    """What is taken in all of a window as a newcomer finds it, of an offer without sessions; nothing tells by whom."""
+    edges, further = _of_window(offer, wish, low, high)
+    occupancy = await read_occupancy(conn, edges, used={}, now=now, ignore=ignore)
+    hulls: dict[str, Wanted] = {}
+    for resource, first, last in further:
+        known = hulls.get(resource.resource_id, (resource, first, last))
+        hulls[resource.resource_id] = (resource, min(first, known[1]), max(last, known[2]))
+    wanted = [Window(name, one.unit_no, one.pool_no, first, last) for name, (one, first, last) in hulls.items()]
+    units = [window for window in wanted if window.unit_no is not None]
+    pools = [window for window in wanted if window.pool_no is not None]
+    tracks: dict[str, list[Taken]] = {}
+    for n, kept, *columns in await store.read_tracks(conn, units, now, ignore) if units else ():
+        tracks.setdefault(units[n].resource_id, []).extend(zip(*columns, repeat(NOBODY), repeat(kept)))
+    occupancy.units = {name: Track.of(taken) for name, taken in tracks.items()}
+    steps = await store.read_steps(conn, pools, now, ignore) if pools else ()
+    occupancy.pools = {pools[n].resource_id: Profile.of(times, changes) for n, times, changes in steps}
+    occupancy.known = {window.resource_id: [(window.low, window.high)] for window in wanted}
+    return occupancy
 
 
 def _with_length(offer: Offer, wish: Wish) -> Wish:
@@ -103,8 +142,7 @@ async def list_days(
         return None
     as_of = await house.clock.now(conn)
     low, high = midnight(first, offer.where), midnight(after, offer.where)
-    answer = await _free_of(conn, offer, wish, low, high, ignore, as_of)
-    starts = [*answer.starts, *(session.start for session in answer.sessions if session.bookable)]
+    starts = await _starts_of(conn, offer, wish, low, high, ignore, as_of)
     by_day: dict[date, list[datetime]] = {}
     for start in starts:
         by_day.setdefault(local_date(start, offer.where), []).append(start)

@@ -77,6 +77,98 @@ async def read_taken(conn: ReadConn | Tx, windows: Sequence[Window], now: dateti
     return [tuple(row) for row in rows]
 
 
+async def read_tracks(
+    conn: ReadConn, windows: Sequence[Window], now: datetime, ignore: UUID | None
+) -> list[tuple[int, bool, list[datetime], list[datetime], list[datetime], list[datetime]]]:
+    """What `read_taken` finds of units, in columns: window's position, only kept, then occupied from, to, booked from, to.
+
+    Ordered by what is occupied; of no span it tells whose it is. For a month of a calendar: 10,000 rows cost the reader 40 ms,
+    the same in columns 4 (2026-11-25).
+    """
+    rows = await conn.fetch(
+        """
+        WITH w AS (
+            SELECT n, resource_id, unit_no, low, high
+            FROM unnest($1::integer[], $2::text[], $3::bigint[], $4::timestamptz[], $5::timestamptz[])
+                 AS u (n, resource_id, unit_no, low, high)
+        ), taken AS (
+            SELECT w.n, false AS kept, a.booking_id, a.booked, a.occupied
+            FROM w
+            JOIN allocations AS a
+              ON a.blocking AND a.unit_no IS NOT NULL
+             AND int8range(a.unit_no, a.unit_no, '[]') && int8range(w.unit_no, w.unit_no, '[]')
+             AND a.occupied && tstzrange(w.low, w.high)
+            UNION ALL
+            SELECT w.n, true, a.booking_id, a.booked, a.occupied
+            FROM w
+            JOIN allocations AS a
+              ON NOT a.blocking AND a.resale_after IS NOT NULL AND a.resale_after > $6
+             AND a.resource_id = w.resource_id AND a.occupied && tstzrange(w.low, w.high)
+        )
+        SELECT n, kept, array_agg(lower(occupied) ORDER BY occupied), array_agg(upper(occupied) ORDER BY occupied),
+               array_agg(lower(booked) ORDER BY occupied), array_agg(upper(booked) ORDER BY occupied)
+        FROM taken
+        WHERE booking_id IS DISTINCT FROM $7
+        GROUP BY n, kept
+        """,
+        list(range(len(windows))),
+        [window.resource_id for window in windows],
+        [window.unit_no for window in windows],
+        [window.low for window in windows],
+        [window.high for window in windows],
+        now,
+        ignore,
+    )
+    return [tuple(row) for row in rows]
+
+
+async def read_steps(
+    conn: ReadConn, windows: Sequence[Window], now: datetime, ignore: UUID | None
+) -> list[tuple[int, list[datetime], list[int]]]:
+    """What `read_taken` finds of pools, as steps: window's position, then instants in order and by how much more is taken."""
+    rows = await conn.fetch(
+        """
+        WITH w AS (
+            SELECT n, resource_id, pool_no, low, high
+            FROM unnest($1::integer[], $2::text[], $3::bigint[], $4::timestamptz[], $5::timestamptz[])
+                 AS u (n, resource_id, pool_no, low, high)
+        ), taken AS (
+            SELECT w.n, a.booking_id, a.occupied, a.quantity
+            FROM w
+            JOIN allocations AS a
+              ON a.blocking AND a.pool_no IS NOT NULL
+             AND int8range(a.pool_no, a.pool_no, '[]') && int8range(w.pool_no, w.pool_no, '[]')
+             AND a.occupied && tstzrange(w.low, w.high)
+            UNION ALL
+            SELECT w.n, a.booking_id, a.occupied, a.quantity
+            FROM w
+            JOIN allocations AS a
+              ON NOT a.blocking AND a.resale_after IS NOT NULL AND a.resale_after > $6
+             AND a.resource_id = w.resource_id AND a.occupied && tstzrange(w.low, w.high)
+        ), steps AS (
+            SELECT n, at, sum(change)::integer AS change
+            FROM (
+                SELECT n, lower(occupied) AS at, quantity AS change FROM taken WHERE booking_id IS DISTINCT FROM $7
+                UNION ALL
+                SELECT n, upper(occupied), -quantity FROM taken WHERE booking_id IS DISTINCT FROM $7
+            ) AS edges
+            GROUP BY n, at
+        )
+        SELECT n, array_agg(at ORDER BY at), array_agg(change ORDER BY at)
+        FROM steps
+        GROUP BY n
+        """,
+        list(range(len(windows))),
+        [window.resource_id for window in windows],
+        [window.pool_no for window in windows],
+        [window.low for window in windows],
+        [window.high for window in windows],
+        now,
+        ignore,
+    )
+    return [tuple(row) for row in rows]
+
+
 async def read_kept_places(conn: ReadConn | Tx, session_ids: Collection[str], now: datetime) -> dict[str, int]:
     """Places of sessions that were freed but are not for sale again yet; sessions without any are left out."""
     rows = await conn.fetch(
