@@ -55,7 +55,7 @@ class Wish(NamedTuple):
     `undecided`: a question, which may leave open what a request has to name, or name what a request may not. `overbook`:
     staff pass what may be passed (booking.md §9). `settled`: a claim that was accepted before is looked at again; sale, lead,
     horizon, grid and length were judged then. `queued`: it waits already, so neither the queue nor what is kept from newcomers
-    is in its way.
+    is in its way. `admitted`: whether the offer is for them was looked at already, `groups` only say what it counts under.
     """
 
     start: datetime | None
@@ -73,6 +73,7 @@ class Wish(NamedTuple):
     overbook: bool = False
     settled: bool = False
     queued: bool = False
+    admitted: bool = False
 
     def count(self, component_id: str) -> int:
         """Places, pool units or people wanted of one component."""

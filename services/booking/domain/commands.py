@@ -308,7 +308,10 @@ def _malformed(offer: Offer, move: Move, booking: Booking) -> tuple[str, ...]:
 
 
 def wish_of_move(offer: Offer, booking: Booking, move: Move, actor: Actor) -> Wish:
-    """The wish that a move comes to: what it does not name stays as it is."""
+    """The wish that a move comes to: what it does not name stays as it is, also under whose contingents it counts.
+
+    Owners move it only as long as the offer is for one of their groups; nobody else is asked for theirs.
+    """
     kinds = {part.component_id: part for part in offer.components}
     quantity = move.quantity or booking.quantity
     others = {p.component_id: p.quantity for p in booking.parts if p.quantity != booking.quantity}
@@ -337,11 +340,12 @@ def wish_of_move(offer: Offer, booking: Booking, move: Move, actor: Actor) -> Wi
         choices=choices or None,
         options=frozenset(p.component_id for p in booking.parts if p.component_id in kinds and kinds[p.component_id].optional),
         needs=booking.needs,
-        groups=booking.groups or (actor.groups if actor.owns(booking.claimant) else None),
+        groups=booking.groups,
         person_id=booking.claimant.person_id,
         undecided=undecided,
         overbook=move.overbook_reason is not None,
         settled=booking.state is State.CHECKED_IN,
+        admitted=not actor.owns(booking.claimant) or bool(actor.groups & (offer.permitted_groups or frozenset())),
     )
 
 

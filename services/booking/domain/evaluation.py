@@ -130,7 +130,8 @@ def _of_the_offer(offer: Offer, wish: Wish, parts: Sequence[Component], now: dat
         found.append(Why(Reason.NOT_BOOKABLE))
     if wish.offer_revision is not None and wish.offer_revision != offer.revision:
         found.append(Why(Reason.REVISION_OUTDATED))
-    if offer.permitted_groups is not None and wish.groups is not None and not offer.permitted_groups & wish.groups:
+    strangers = offer.permitted_groups is not None and wish.groups is not None and not offer.permitted_groups & wish.groups
+    if strangers and not wish.admitted:
         found.append(Why(Reason.NOT_PERMITTED))
     if wish.needs and not wish.needs <= frozenset().union(*(part.features for part in parts)):
         found.append(Why(Reason.NEEDS_UNMET))

@@ -245,3 +245,26 @@ def test_moved__of_is_told_with_where_it_was() -> None:
     outcome = move(one, "b1", TEN + HOUR)
     assert isinstance(outcome, Moved)
     assert (outcome.old_start, outcome.old_end, outcome.booking.start) == (TEN, TEN + HOUR, TEN + HOUR)
+
+
+ONE_FOR_THE_CLUB = {"key": "g", "per": "group", "group": "club", "unit": "bookings", "window": "active", "max": 1}
+
+
+@pytest.mark.parametrize(
+    ("booked_by", "moved_by", "expected"),
+    [
+        (citizen("ann", "board", "club"), citizen("ann", "board", "club"), "Moved"),
+        (citizen("ann", "board", "club"), citizen("ann", "board"), "Moved"),
+        (citizen("ann", "board", "club"), citizen("ann"), ["not_permitted"]),
+        (citizen("ann", "board", "club"), STAFF, "Moved"),  # it counts under the club, and the offer is for the board
+        (citizen("ann", "board"), citizen("ann", "board", "club"), "Moved"),  # it never counted under the club
+    ],
+)
+def test_move_of_an_offer_for_some_groups__asks_for_the_owners_and_counts_as_before(
+    booked_by: Actor, moved_by: Actor, expected: str | list[str]
+) -> None:  # fmt: skip
+    one = desk(offer(unit("a"), unit("b"), permitted_groups=["board"], limits=[ONE_FOR_THE_CLUB], grid_minutes=60))
+    assert said(ask(one, "b1", TEN, actor=booked_by)) == "Confirmed"
+    if "club" not in booked_by.groups:
+        assert said(ask(one, "b2", TEN, who="bob", actor=citizen("bob", "board", "club"))) == "Confirmed"
+    assert said(move(one, "b1", TEN + HOUR, actor=moved_by)) == expected
