@@ -12,8 +12,9 @@ from services.booking.domain.claims import Placement, Wish
 from services.booking.domain.closures import Closure
 from services.booking.domain.codes import Every
 from services.booking.domain.requests import Asked, Command, Move, Named, Rejected, Request, SeriesRef, SeriesRule
-from tests.unit.booking.naive_life import Naive, claim_id
-from tests.unit.booking.naive_rules import BEFORE_MIDNIGHT, DAY, NEVER, STEP, Ask, Claim, Place, day_of
+from tests.unit.booking.naive_house import Naive
+from tests.unit.booking.naive_life import claim_id
+from tests.unit.booking.naive_rules import BEFORE_MIDNIGHT, DAY, GROUPS, NEVER, STEP, Ask, Claim, Place, day_of
 from tests.unit.booking.ours import Ours, actor_of, instant, minute, offers_of
 from tests.unit.booking.rules import MINUTE, named, person
 from tests.unit.booking.told import of_booking, of_claim, of_outcome
@@ -28,6 +29,10 @@ starts = st.sampled_from((0, 0, 0, 60, 60, 120, 30, 15, 45, 5, -60, -90, 240, 60
 lengths = st.sampled_from((30, 60, 60, 120, 45, 5, 300))
 picks = st.integers(0, 40)
 mine = st.sampled_from((True, True, False))
+
+
+def _groups_of(who: str) -> frozenset[str]:
+    return GROUPS.get(who, frozenset())
 
 
 heard = Counter[str]()  # what was answered, so that a long run can show that it was one
@@ -70,6 +75,7 @@ class Booking(RuleBasedStateMachine):
             {"main": named_unit} if named_unit and offer == "room" else {},
             frozenset({"step_free"}) if needs and offer == "room" else frozenset(),
             staff and overbook,
+            frozenset() if staff else _groups_of(who),
         )  # fmt: skip
         number = self._numbers(1)
         wish = self._wish_of(offer, ask)
@@ -85,7 +91,7 @@ class Booking(RuleBasedStateMachine):
             later = minute(outcome.next_start)
             assert later > start
             judged = self.town.judge(self.town.offers[offer], Ask(
-                later, later + length, quantity, who, ask.options, ask.choice, ask.needs, ask.overbook,
+                later, later + length, quantity, who, ask.options, ask.choice, ask.needs, ask.overbook, ask.groups,
             ))  # fmt: skip
             assert isinstance(judged, Place), judged
         self._same(of_outcome(outcome), self.town.request(number, offer, who, ask, hold=hold, join=join))
@@ -110,7 +116,7 @@ class Booking(RuleBasedStateMachine):
     @rule(offer=st.sampled_from(("room", "desk", "advice")), who=people, start=starts, length=lengths,
           times=st.integers(2, 4), skip=st.booleans())  # fmt: skip
     def book_series(self, offer: str, who: str, start: int, length: int, times: int, skip: bool) -> None:
-        ask = Ask(self._soon(start), self._soon(start) + length, 1, who)
+        ask = Ask(self._soon(start), self._soon(start) + length, 1, who, groups=_groups_of(who))
         number = self._numbers(times)
         asked = Asked(
             claim_id(number), person(who), self._wish_of(offer, ask), series=SeriesRule(Every.DAY, 1, times, skip),
@@ -126,7 +132,7 @@ class Booking(RuleBasedStateMachine):
         series = self.town.series[first]
         n = min(n, len(series.numbers) - 1)
         number = self._numbers(1)
-        ask = Ask(series.ask.start + n * DAY, series.ask.end + n * DAY, 1, who)
+        ask = Ask(series.ask.start + n * DAY, series.ask.end + n * DAY, 1, who, groups=_groups_of(who))
         add_to = SeriesRef(named(f"series {first}"), n)
         asked = Asked(claim_id(number), person(who), self._wish_of(series.offer, ask), add_to=add_to)
         outcome = self.ours.decide(Request(Command.REQUEST, series.offer, actor_of(who), asked))
@@ -295,17 +301,23 @@ class Booking(RuleBasedStateMachine):
 
     # what is free
 
-    @rule(offer=offers, who=people, length=lengths, quantity=st.integers(1, 2), ahead=st.integers(0, 4))
-    def look_at_a_day(self, offer: str, who: str, length: int, quantity: int, ahead: int) -> None:
+    @rule(offer=offers, who=people, length=lengths, quantity=st.integers(1, 2), ahead=st.integers(0, 4), known=st.booleans())
+    def look_at_a_day(self, offer: str, who: str, length: int, quantity: int, ahead: int, known: bool) -> None:
         """A day says free if and only if one of its starts can be booked, and says which is the first."""
         low = (day_of(self.town.now) + ahead) * DAY - BEFORE_MIDNIGHT
-        terms, course = self.town.offers[offer], offer == "course"
-        wish = Wish(None, None, None if course else length * MINUTE, quantity, person_id=named(who), undecided=True)
+        terms, course, groups = self.town.offers[offer], offer == "course", _groups_of(who) if known else None
+        wish = Wish(
+            None, None, None if course else length * MINUTE, quantity, groups=groups, person_id=named(who), undecided=True
+        )
         found = self.ours.free(offer, wish, low, low + DAY)
         starts_found = [minute(s) for s in (*found.starts, *(s.start for s in found.sessions if s.bookable))]
         session = self.town.things["c1"].start
         moments = range(low, low + DAY, STEP) if not course else [session] if low <= session < low + DAY else []
-        good = (at for at in moments if isinstance(self.town.judge(terms, Ask(at, at + length, quantity, who)), Place))
+        good = (
+            at
+            for at in moments
+            if isinstance(self.town.judge(terms, Ask(at, at + length, quantity, who, groups=groups)), Place)
+        )
         assert next(good, None) == min(starts_found, default=None)
 
     # what is the same after each step
@@ -336,7 +348,7 @@ class Booking(RuleBasedStateMachine):
         start, end = (None, None) if offer == "course" else (instant(ask.start), instant(ask.end))
         return Wish(
             start, end, None, ask.quantity, choices=dict(ask.choice) or None, options=ask.options, needs=ask.needs,
-            groups=frozenset(), person_id=None if ask.who is None else named(ask.who), overbook=ask.overbook,
+            groups=ask.groups, person_id=None if ask.who is None else named(ask.who), overbook=ask.overbook,
         )  # fmt: skip
 
     def _any(self, *states: str) -> bool:

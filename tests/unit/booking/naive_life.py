@@ -1,11 +1,11 @@
-"""The life of bookings said once more, on `naive_rules`: commands, time, the queue, closures; one plain list of claims."""
+"""The life of bookings said once more, on `naive_rules`: commands, time, the queue; one plain list of claims."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from tests.unit.booking.naive_rules import (
-    DAY,
+    GROUPS,
     NEVER,
     OVER,
     STEP,
@@ -17,13 +17,12 @@ from tests.unit.booking.naive_rules import (
     Place,
     Terms,
     Town,
+    counted_groups,
     in_order,
 )
 from tests.unit.booking.rules import named
 
 Said = tuple[object, ...]
-REBOOK = 14 * DAY
-CANCELLABLE = {"held", "pending_approval", "offered", "confirmed", "waitlisted", "displaced"}
 
 
 def claim_id(number: int) -> UUID:
@@ -32,21 +31,10 @@ def claim_id(number: int) -> UUID:
 
 
 @dataclass(repr=False)
-class Series:
-    """Per occurrence its start and the claim that it led to."""
-
-    offer: str
-    who: str
-    ask: Ask
-    numbers: list[int | None]
-
-
-@dataclass(repr=False)
-class Naive(Town):
-    """What a town hall with paper and patience would answer."""
+class Life(Town):
+    """One claim after the other."""
 
     ranks: int = 0
-    series: dict[int, Series] = field(default_factory=dict)
 
     def request(
         self, number: int, offer: str, who: str, ask: Ask, *, hold: bool = False, join: bool = True,
@@ -68,7 +56,18 @@ class Naive(Town):
         self, number: int, terms: Terms, who: str, ask: Ask, place: Place, *, hold: bool, series: tuple[int, int] | None
     ) -> Said:  # fmt: skip
         claim = Claim(
-            number, terms.name, who, "confirmed", ask, place.start, place.end, ask.quantity, place.pieces, None, series=series
+            number,
+            terms.name,
+            who,
+            "confirmed",
+            ask,
+            place.start,
+            place.end,
+            ask.quantity,
+            place.pieces,
+            None,
+            series=series,
+            groups=counted_groups(terms, ask.groups),
         )
         self.claims[number] = claim
         if hold:
@@ -103,6 +102,7 @@ class Naive(Town):
         self.claims[number] = Claim(
             number, terms.name, who, "waitlisted", ask, start, end, ask.quantity, (), start - terms.ahead,
             rank=self.ranks, waits_for=frozenset(names),
+            groups=counted_groups(terms, ask.groups),
         )  # fmt: skip
         return "waitlisted", len(before) + 1
 
@@ -231,7 +231,7 @@ class Naive(Town):
             return "declined", None
         pieces = claim.pieces
         if claim.competing:
-            ask = replace(claim.ask, start=claim.start, end=claim.end, who=None)
+            ask = replace(claim.ask, start=claim.start, end=claim.end, who=None, groups=None)
             place = self.judge(terms, ask, settled=True)
             if isinstance(place, list):
                 self.change(claim, "declined")
@@ -268,7 +268,7 @@ class Naive(Town):
             found += ["deadline_passed"] if late or self.now >= claim.start else []
         if owner and terms.approval and claim.state in ("confirmed", "displaced"):
             found.append("approval_required")
-        ask = self._ask_of_move(terms, claim, start, end, quantity)
+        ask = self._ask_of_move(terms, claim, who, start, end, quantity)
         stays = start in (None, claim.start) and end in (None, claim.end) and claim.state != "displaced"
         if stays and quantity is not None and quantity <= claim.quantity:
             pieces = tuple(replace(p, quantity=quantity) if p.quantity == claim.quantity else p for p in claim.pieces)
@@ -303,7 +303,9 @@ class Naive(Town):
         self.promote(freed)
         return "moved", before
 
-    def _ask_of_move(self, terms: Terms, claim: Claim, start: int | None, end: int | None, quantity: int | None) -> Ask:
+    def _ask_of_move(
+        self, terms: Terms, claim: Claim, who: str, start: int | None, end: int | None, quantity: int | None
+    ) -> Ask:  # fmt: skip
         roles = {role.name: role for role in terms.roles}
         choice = {
             piece.role: piece.thing
@@ -316,79 +318,8 @@ class Naive(Town):
         if end is None:
             end = claim.end if start is None else begin + claim.end - claim.start
         options = frozenset(piece.role for piece in claim.pieces if roles[piece.role].optional)
-        return Ask(begin, end, quantity or claim.quantity, claim.who, options, choice, claim.ask.needs)
-
-    def book_series(self, number: int, offer: str, who: str, ask: Ask, times: int, *, skip: bool) -> Said:
-        """Daily at the same time; `number` and those that follow are the claims."""
-        results: list[str] = []
-        for n in range(times):
-            shifted = replace(ask, start=ask.start + n * DAY, end=ask.end + n * DAY)
-            said = self.request(number + n, offer, who, shifted, join=False, series=(number, n))
-            results.append(said[1][0] if said[0] == "rejected" and isinstance(said[1], list) else str(said[0]))
-        made = [number + n if number + n in self.claims else None for n in range(times)]
-        if not skip and None in made:
-            for one in made:
-                if one is not None:
-                    del self.claims[one]
-            return "series", False, None
-        self.series[number] = Series(offer, who, ask, made)
-        return "series", True, results
-
-    def add_to_series(self, number: int, first: int, n: int, who: str) -> Said:
-        """A date that was skipped, later."""
-        series = self.series[first]
-        if who != series.who or series.numbers[n] is not None or any(c.series == (first, n) for c in self.claims.values()):
-            return "rejected", ["gone"]
-        ask = replace(series.ask, start=series.ask.start + n * DAY, end=series.ask.end + n * DAY)
-        return self.request(number, series.offer, who, ask, join=False, series=(first, n))
-
-    def cancel_series(self, first: int, from_n: int, who: str) -> Said:
-        """From an occurrence on."""
-        series = self.series[first]
-        if who not in ("staff", series.who):
-            return "refused", ["not_permitted"]
-        for n, number in enumerate(series.numbers):
-            claim = None if number is None else self.claims[number]
-            if claim is None:
-                claim = next((c for c in self.claims.values() if c.series == (first, n)), None)
-            if claim is not None and n >= from_n and claim.state in CANCELLABLE:
-                self.cancel(claim, who)
-        return ("series",)
-
-    def close(self, thing: str | None, offer: str | None, start: int, end: int) -> None:
-        """A closure: of a thing in a span, or of an offer for good."""
-        if thing is not None:
-            self.things[thing].closed.append((start, end))
-        freed: set[str] = set()
-        for claim in sorted(self.claims.values(), key=lambda claim: (claim.start, claim_id(claim.number))):
-            names = {piece.thing for piece in claim.pieces} or set(claim.waits_for)
-            mine = claim.offer == offer if thing is None else (thing in names and (bool(claim.pieces) or names == {thing}))
-            if not mine or claim.end <= self.now or not (claim.start < end and claim.end > start):
-                continue
-            if claim.state in ("confirmed", "pending_approval"):
-                freed |= self.change(claim, "displaced", due=self.now + REBOOK, competing=False)
-            elif claim.state in ("held", "offered", "waitlisted"):
-                freed |= self.change(claim, "expired")
-        self.promote(freed)
-
-    def move_session(self, name: str, start: int) -> None:
-        """A session takes its bookings along."""
-        session = self.things[name]
-        session.start, session.end = start, start + session.end - session.start
-        freed = {name}
-        for claim in sorted(self.claims.values(), key=lambda claim: (claim.start, claim_id(claim.number))):
-            names = {piece.thing for piece in claim.pieces} or claim.waits_for
-            goes = name in names and claim.state not in OVER | {"displaced"}
-            if not goes or (claim.start, claim.end) == (session.start, session.end):
-                continue
-            pieces = tuple(replace(piece, low=session.start, high=session.end) for piece in claim.pieces)
-            more = {"start": session.start, "end": session.end, "pieces": pieces, "free_to_cancel": True}
-            freed |= self.change(claim, claim.state, **more)
-            if claim.state in ("confirmed", "checked_in"):
-                claim.due = self.due_of(claim) if claim.state == "confirmed" else claim.end
-            elif claim.state == "waitlisted":
-                claim.due = start - self.offers[claim.offer].ahead
-            else:
-                assert claim.due is not None
-                claim.due = min(claim.due, start)
-        self.promote(freed)
+        admitted = who == "staff" or terms.permitted in GROUPS.get(who, ())
+        return Ask(
+            begin, end, quantity or claim.quantity, claim.who, options, choice, claim.ask.needs, groups=claim.groups,
+            admitted=admitted,
+        )  # fmt: skip

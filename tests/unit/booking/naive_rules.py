@@ -16,12 +16,16 @@ COMPETING_MOST = 20
 ORDER = [
     "invalid_request", "not_bookable", "not_permitted", "hold_expired", "offer_expired", "deadline_passed", "gone",
     "too_short", "too_long", "off_grid", "too_soon", "too_far_ahead", "blackout", "outside_opening_hours", "needs_unmet",
-    "person_limit", "conflict", "buffer", "capacity_full", "waitlist_full", "approval_required",
+    "person_limit", "group_quota", "conflict", "buffer", "capacity_full", "waitlist_full", "approval_required",
 ]  # fmt: skip
 TAKEN = {"conflict", "buffer", "capacity_full"}
 BLOCKING = {"held", "pending_approval", "offered", "confirmed", "checked_in"}
 OVER = {"completed", "no_show", "cancelled", "declined", "expired"}
 LIMITS = {"k": ("bookings", "active", 3), "m": ("minutes", "day", 240), "t": ("bookings", "same_time", 1)}
+QUOTAS = {
+    "g": ("club", "bookings", "active", 2), "h": ("club", "places", "day", 3), "i": ("board", "minutes", "same_time", 90),
+}  # fmt: skip
+GROUPS = {"ann": frozenset({"club"}), "bob": frozenset({"club", "board"}), "cem": frozenset({"board"})}
 
 
 @dataclass
@@ -63,6 +67,8 @@ class Terms:
     lengths: tuple[int, ...] | None = None
     most: int = 1
     limits: tuple[str, ...] = ()
+    quotas: tuple[str, ...] = ()
+    permitted: str | None = None
     resale: int = 0
     queue: str = "off"
     offer_lasts: int = 60
@@ -79,7 +85,10 @@ class Terms:
 
 @dataclass(frozen=True)
 class Ask:
-    """A wish; of a session without times. `who` None: nobody's limits."""
+    """A wish; of a session without times. `who` None: nobody's limits. `groups` of who asks, None: they are not looked at.
+
+    `admitted`: the group that an offer is for is not looked at.
+    """
 
     start: int
     end: int
@@ -89,6 +98,8 @@ class Ask:
     choice: Mapping[str, str] = field(default_factory=dict)
     needs: frozenset[str] = frozenset()
     overbook: bool = False
+    groups: frozenset[str] | None = None
+    admitted: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,6 +144,7 @@ class Claim:
     offer_until: int | None = None
     free_to_cancel: bool = False
     series: tuple[int, int] | None = None
+    groups: frozenset[str] = frozenset()
 
     @property
     def blocking(self) -> bool:
@@ -182,6 +194,8 @@ class Town:
                 found += given
         if ask.who is not None and not ask.overbook and any(self._passed(key, ask, start, end, but) for key in terms.limits):
             found.append("person_limit")
+        if ask.groups and not ask.overbook and any(self._spent(key, ask, start, end, but) for key in terms.quotas):
+            found.append("group_quota")
         if not found and terms.approval == "competes" and not settled and not ask.overbook:
             found += ["capacity_full"] if len(self.competing_with(pieces.values(), but)) >= COMPETING_MOST else []
         if found:
@@ -199,6 +213,8 @@ class Town:
     def _of_the_offer(self, terms: Terms, ask: Ask, roles: Sequence[Role], *, settled: bool) -> Iterator[str]:
         if terms.status != "published" and not settled:
             yield "not_bookable"
+        if terms.permitted is not None and ask.groups is not None and not ask.admitted and terms.permitted not in ask.groups:
+            yield "not_permitted"
         if ask.quantity > terms.most and not ask.overbook:
             yield "person_limit"
         if ask.needs - {feature for role in roles for name in role.things for feature in self.things[name].features}:
@@ -302,25 +318,45 @@ class Town:
 
     def _passed(self, key: str, ask: Ask, start: int, end: int, but: int | None) -> bool:
         """Whether the asker would have more than a limit allows."""
-        measure, window, most = LIMITS[key]
         mine = [c for c in self.claims.values() if c.who == ask.who and c.number != but and key in self.offers[c.offer].limits]
+        return self._over(*LIMITS[key], mine, ask, start, end)
+
+    def _spent(self, key: str, ask: Ask, start: int, end: int, but: int | None) -> bool:
+        """Whether a group that the asker belongs to would have more than its contingent."""
+        group, measure, window, most = QUOTAS[key]
+        if group not in (ask.groups or ()):
+            return False
+        ours = [c for c in self.claims.values() if group in c.groups and c.number != but and key in self.offers[c.offer].quotas]
+        return self._over(measure, window, most, ours, ask, start, end)
+
+    def _over(
+        self, measure: str, window: str, most: int, claims: Sequence[Claim], ask: Ask, start: int, end: int
+    ) -> bool:  # fmt: skip
+        def weight(quantity: int, length: int) -> int:
+            return {"bookings": 1, "places": quantity, "minutes": length}[measure]
+
+        wanted = weight(ask.quantity, end - start)
         if window == "active":
-            counted = [c for c in mine if c.state in BLOCKING and c.end > self.now]
+            counted = [c for c in claims if c.state in BLOCKING and c.end > self.now]
         elif window == "day":
-            counted = [c for c in mine if c.state in BLOCKING | {"completed", "no_show"} and day_of(c.start) == day_of(start)]
+            counted = [c for c in claims if c.state in BLOCKING | {"completed", "no_show"} and day_of(c.start) == day_of(start)]
         else:
-            standing = [c for c in mine if c.state in BLOCKING]
+            standing = [c for c in claims if c.state in BLOCKING]
             return any(
-                1 + sum(c.start <= moment < c.end for c in standing) > most
+                wanted + sum(weight(c.quantity, c.end - c.start) for c in standing if c.start <= moment < c.end) > most
                 for moment in range(start, max(end, start + 1), STEP)
             )
-        weights = [1 if measure == "bookings" else c.end - c.start for c in counted]
-        return sum(weights) + (1 if measure == "bookings" else end - start) > most
+        return wanted + sum(weight(c.quantity, c.end - c.start) for c in counted) > most
 
 
 def in_order(found: Sequence[str]) -> list[str]:
     """Each reason once, in the order of booking.md §7."""
     return sorted(set(found), key=ORDER.index)
+
+
+def counted_groups(terms: Terms, groups: frozenset[str] | None) -> frozenset[str]:
+    """Under whose contingents somebody of these groups counts."""
+    return frozenset(QUOTAS[key][0] for key in terms.quotas) & (groups or frozenset())
 
 
 def day_of(minute: int) -> int:

@@ -19,8 +19,8 @@ from services.booking.domain.occupancy import Occupancy, Places
 from services.booking.domain.offers import Offer, Resource
 from services.booking.domain.promotion import lapse_due, promote
 from services.booking.domain.requests import Command, Named, Outcome, Request, Series
-from tests.unit.booking.naive_life import Naive
-from tests.unit.booking.naive_rules import LIMITS, Terms, Thing
+from tests.unit.booking.naive_house import Naive
+from tests.unit.booking.naive_rules import GROUPS, LIMITS, QUOTAS, Terms, Thing
 from tests.unit.booking.rules import DAY, MINUTE, NOW, STAFF, citizen, offer
 
 KEY = b"a key of at least sixteen bytes"
@@ -40,7 +40,7 @@ def minute(moment: datetime) -> int:
 
 def actor_of(who: str) -> Actor:
     """A citizen by name, or staff."""
-    return STAFF if who == "staff" else citizen(who)
+    return STAFF if who == "staff" else citizen(who, *GROUPS.get(who, ()))
 
 
 @dataclass(slots=True)
@@ -161,7 +161,13 @@ def offer_of(terms: Terms, things: Mapping[str, Thing]) -> Offer:
         "limits": [
             {"key": key, "per": "person", "unit": LIMITS[key][0], "window": LIMITS[key][1], "max": LIMITS[key][2]}
             for key in terms.limits
+        ]
+        + [
+            {"key": key, "per": "group", "group": group, "unit": unit, "window": window, "max": most}
+            for key, (group, unit, window, most) in QUOTAS.items()
+            if key in terms.quotas
         ],
+        "permitted_groups": terms.permitted and [terms.permitted],
         "waitlist": {
             "mode": terms.queue, "offer_minutes": terms.offer_lasts, "promote_until_minutes": terms.ahead,
             "max_entries": terms.entries,

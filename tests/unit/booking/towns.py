@@ -4,10 +4,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.unit.booking.naive_life import Naive
+from tests.unit.booking.naive_house import Naive
 from tests.unit.booking.naive_rules import Role, Terms, Thing
 
 _approval = st.sampled_from((None, None, None, "blocks", "competes"))
+_quotas = st.sampled_from(((), (), ("g",), ("h",), ("g", "i")))
 _common = {
     "resale": st.sampled_from((0, 60)),
     "cancel_ahead": st.sampled_from((0, 60)),
@@ -42,10 +43,12 @@ def towns(draw: Any) -> Naive:
 
     offers = [
         terms("room", Role("main", ("a", "b")), approval=draw(_approval),
-              limits=draw(st.sampled_from(((), ("k",), ("k", "t"))))),
-        terms("desk", Role("main", ("desks",)), most=2, limits=draw(st.sampled_from(((), ("k",), ("m",))))),
+              limits=draw(st.sampled_from(((), ("k",), ("k", "t")))), quotas=draw(_quotas),
+              permitted=draw(st.sampled_from((None, None, None, "club", "board")))),
+        terms("desk", Role("main", ("desks",)), most=2, limits=draw(st.sampled_from(((), ("k",), ("m",)))),
+              quotas=draw(_quotas)),
         terms("course", Role("main", ("c1",)), queues=("strict", "fit", "strict", "off"), most=2, hours=False, grid=None,
-              approval=draw(_approval)),
+              approval=draw(_approval), quotas=draw(_quotas), permitted=draw(st.sampled_from((None, None, None, "board")))),
         terms("advice", Role("main", ("x", "y")), lengths=(30, 60), limits=draw(st.sampled_from(((), ("t",))))),
         terms("hall", Role("hall", ("hall",)), Role("seats", ("desks",)), Role("beamer", ("beamer",), optional=True), most=2,
               approval=draw(_approval)),
