@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 from confluent_kafka import Message
 
 from bench.bookings import HUB, now_whole, published
-from bench.days import Figures, Lines
+from bench.days import Figures, Lines, connect, wait_for_offers
 from bench.frontend import QUIET_SECONDS_MAX, Frontend, Wanted, uuid_of, wanted
 from bench.hub import Hub, running_hub
 from contracts.catalog import OfferPublished
@@ -160,12 +160,14 @@ def _round(listener: Listener, full: Full, figures: Figures, random: Random, now
 def measure(hub: Hub, figures: Figures, *, rounds: int, seed: int) -> bool:
     """Some rounds of each kind of queue; whether every one was kept, everybody told once, and nothing is violated."""
     random, now = Random(f"waiting {seed}"), now_whole()
-    listener = Listener(hub.kafka)
+    listener, link = Listener(hub.kafka), connect(hub)
     well = True
     try:
         for _ in range(rounds):
             for full in offers(random, now):
                 listener.publish([full.offer], source=f"urn:hub:{HUB}:catalog", at=now, ids=random)
+                wait_for_offers(link, [full.offer.offer_id])
+                link.close()
                 well &= _round(listener, full, figures, random, now)
     finally:
         listener.close()
