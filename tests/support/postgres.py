@@ -32,10 +32,13 @@ class PostgresServer:
 
     dsn: str
     _made: list[str] = field(default_factory=list)
+    _templates: dict[str, str] = field(default_factory=dict)
 
     def clone(self, service: str) -> str:
         """A fresh database at the newest migrations; the address with the service's own login."""
-        template = run(self._template(service))
+        if service not in self._templates:
+            self._templates[service] = run(self._template(service))
+        template = self._templates[service]
         name = f"t_{uuid.uuid4().hex[:16]}"
         # Files copied: 90 ms of processor time, against 320 by way of the write-ahead log (8 MB, without fsync; November 2026).
         run(_execute(self.dsn, f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER "{service}" STRATEGY FILE_COPY'))
@@ -51,8 +54,8 @@ class PostgresServer:
 
     def drop_clones(self) -> None:
         """Drop what was made since the last call, whoever is still connected."""
-        for name in self._made:
-            run(_execute(self.dsn, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+        if self._made:
+            run(_execute(self.dsn, *(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)' for name in self._made)))
         self._made.clear()
 
     def password(self, service: str) -> str:
@@ -84,9 +87,10 @@ def _migrations_hash(service: str) -> str:
     return digest.hexdigest()[:12]
 
 
-async def _execute(dsn: str, command: str) -> None:
+async def _execute(dsn: str, *commands: str) -> None:
     admin = await asyncpg.connect(dsn)
     try:
-        await admin.execute(command)
+        for command in commands:
+            await admin.execute(command)
     finally:
         await admin.close()

@@ -11,7 +11,7 @@ from contracts.envelope import Event
 from hubkit import ids, outbox
 from hubkit.db import Pool, ReadConn, reading, transaction
 from services.booking.domain.claims import Wish
-from services.booking.domain.hours import local_date
+from services.booking.domain.hours import Span, local_date
 from services.booking.domain.offers import Offer
 from services.booking.domain.zones import DAY
 from services.booking.handlers import questions
@@ -26,10 +26,10 @@ ANYBODY = Wish(None, None, None, undecided=True)
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An offer of which something may have changed, on which local dates; None: on all of them."""
+    """An offer of which something may have changed: around the spans that claims took or left; None: everywhere."""
 
     offer_id: str
-    span: tuple[datetime, datetime] | None
+    spans: Sequence[Span] | None
 
 
 async def tell_availability(house: House, pool: Pool) -> int:
@@ -52,7 +52,7 @@ async def tell_availability(house: House, pool: Pool) -> int:
         async with transaction(pool) as tx:
             if not await store.lease(tx):
                 return number
-            await store.upsert_told(tx, pictures)
+            await store.upsert_told(tx, [told for told in pictures if _is_news(known.get(told.offer_id), told)])
             if start + HINT_READ_MAX >= len(due):
                 await store.write_mark(tx, mark)
             await outbox.put(tx, topics.BOOKING_EVENTS, events)
@@ -63,11 +63,12 @@ async def tell_availability(house: House, pool: Pool) -> int:
 async def _find_due(conn: ReadConn, now: datetime, mark: datetime) -> list[Due]:
     due = {offer_id: Due(offer_id, None) for offer_id in await store.read_stale(conn, now, FREE_WINDOW_DAYS_MAX)}
     since = await store.read_mark(conn) or mark
-    touched = {name: (low, high) for name, low, high in await store.read_touched(conn, since)}
+    touched: dict[str, list[Span]] = {}
+    for name, low, high in await store.read_touched(conn, since):
+        touched.setdefault(name, []).append((low, high))
     for offer_id, resource_ids in (await store.read_offers_of(conn, touched)).items() if touched else ():
         if offer_id not in due:
-            spans = [touched[name] for name in resource_ids if name in touched]
-            due[offer_id] = Due(offer_id, (min(low for low, _ in spans), max(high for _, high in spans)))
+            due[offer_id] = Due(offer_id, [span for name in resource_ids for span in touched.get(name, ())])
     return list(due.values())
 
 
@@ -78,7 +79,7 @@ async def _pictures(
     offers = await house.shelf.take_current(conn, [one.offer_id for one in due])
     revisions = await store.read_rules_revisions(conn, offers)
     pictures: list[Told] = []
-    asked: list[tuple[Offer, date, date]] = []
+    asked: list[tuple[Offer, Sequence[date]]] = []
     for one in due:
         offer = offers.get(one.offer_id)
         if offer is None:
@@ -88,9 +89,9 @@ async def _pictures(
         if offer.session is not None:
             picture = picture._replace(sessions=await _sessions(house, conn, offer, now))
         else:
-            picture, first, after = _part_to_look_at(offer, one, known.get(one.offer_id), picture, today)
-            if first < after:
-                asked.append((offer, first, after))
+            picture, days = _part_to_look_at(offer, one, known.get(one.offer_id), picture, today)
+            if days:
+                asked.append((offer, days))
         pictures.append(picture)
     found = await questions.free_days(conn, asked, ANYBODY, now) if asked else {}
     return [
@@ -101,16 +102,22 @@ async def _pictures(
     ]
 
 
-def _part_to_look_at(offer: Offer, due: Due, known: Told | None, picture: Told, today: date) -> tuple[Told, date, date]:
-    """The picture with the days that stand, and the days from `first` to before `after` that have to be looked at."""
+def _part_to_look_at(offer: Offer, due: Due, known: Told | None, picture: Told, today: date) -> tuple[Told, Sequence[date]]:
+    """The picture with the days that stand, and the days that have to be looked at, in order."""
     if known is None or known.revision != picture.revision:
-        return picture, today, picture.until
+        return picture, _days(today, picture.until)
     picture = picture._replace(days={day: is_free for day, is_free in known.days.items() if day >= today.isoformat()})
-    if due.span is None:
-        return picture, max(today, known.until), picture.until
-    # A claim before midnight may be in the way of a start of the next day, and its eve's.
-    first = max(today, local_date(due.span[0], offer.where) - DAY)
-    return picture, first, min(picture.until, local_date(due.span[1], offer.where) + 2 * DAY)
+    if due.spans is None:
+        return picture, _days(max(today, known.until), picture.until)
+    touched: set[date] = set()
+    for span in due.spans:
+        first, last = questions.days_around(offer, ANYBODY, span)
+        touched.update(_days(max(today, first), min(picture.until, last + DAY)))
+    return picture, sorted(touched)
+
+
+def _days(first: date, after: date) -> list[date]:
+    return [first + n * DAY for n in range((after - first).days)]
 
 
 async def _sessions(house: House, conn: ReadConn, offer: Offer, now: datetime) -> dict[str, int]:
@@ -121,6 +128,11 @@ async def _sessions(house: House, conn: ReadConn, offer: Offer, now: datetime) -
     free = {session.resource_id: session.free if offer.published else 0 for session in found[1].sessions}
     ahead = {r.resource_id: 0 for r in offer.session.resources if r.start is not None and r.start > now}
     return ahead | free
+
+
+def _is_news(known: Told | None, picture: Told) -> bool:
+    """Whether the picture differs from what is stored in more than its instant."""
+    return known is None or known._replace(as_of=picture.as_of) != picture
 
 
 def _event(house: House, known: Told | None, picture: Told) -> Event | None:

@@ -1,9 +1,9 @@
 """What HTTP asks: the same reading and the same rule as a decision, on a snapshot, without locks or effects."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import repeat
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from services.booking.domain.availability import Free, LaterStarts, curable, fre
 from services.booking.domain.claims import Placement, Reasons, Wish
 from services.booking.domain.codes import Queue
 from services.booking.domain.evaluation import candidates, evaluate, windows
-from services.booking.domain.hours import local_date
+from services.booking.domain.hours import Span, local_date
 from services.booking.domain.occupancy import Occupancy, Profile, Taken, Track
 from services.booking.domain.offers import Offer
 from services.booking.domain.zones import DAY, midnight
@@ -150,31 +150,53 @@ async def list_days(
     return as_of, [Day(day, min(by_day[day]), len(by_day[day])) if day in by_day else Day(day, None, 0) for day in days]
 
 
+def days_around(offer: Offer, wish: Wish, occupied: Span) -> tuple[date, date]:
+    """(first, last) local date of the starts at which `wish` would meet the span that a claim occupies, or begin behind it."""
+    length = _with_length(offer, wish).duration or timedelta()
+    buffers = [part.buffers(resource) for part in offer.components for resource in part.resources]
+    setup = max((setup for setup, _ in buffers), default=timedelta())
+    teardown = max((teardown for _, teardown in buffers), default=timedelta())
+    return local_date(occupied[0] - length - teardown, offer.where), local_date(occupied[1] + setup, offer.where)
+
+
 async def free_days(
-    conn: ReadConn, asked: Sequence[tuple[Offer, date, date]], wish: Wish, now: datetime
+    conn: ReadConn, asked: Sequence[tuple[Offer, Sequence[date]]], wish: Wish, now: datetime
 ) -> dict[str, dict[date, bool]]:  # fmt: skip
-    """Of offers without sessions, by id: each local date of `[first, after)` and whether anything is free. One reading for all.
+    """Of offers without sessions, by id: each of the local dates and whether anything is free then. One reading for all.
 
     With pauses: each answer of the process would wait for a step of this at every question to the database.
     """
     edges: list[Asked] = []
     further: list[Wanted] = []
-    for offer, first, after in asked:
-        low, high = midnight(first, offer.where), midnight(after, offer.where)
-        of_offer = _of_window(offer, _with_length(offer, wish), low, high)
-        edges += of_offer[0]
-        further += of_offer[1]
+    for offer, days in asked:
+        for first, after in _stretches(days):
+            low, high = midnight(first, offer.where), midnight(after, offer.where)
+            of_offer = _of_window(offer, _with_length(offer, wish), low, high)
+            edges += of_offer[0]
+            further += of_offer[1]
     occupancy = await read_occupancy(conn, edges, used={}, now=now, further=further)
     found: dict[str, dict[date, bool]] = {}
-    for offer, first, after in asked:
+    looked_at = 0
+    for offer, days in asked:
         plain = _with_length(offer, wish)
-        days = found[offer.offer_id] = {}
-        for n in range((after - first).days):
-            if n % DAYS_AT_A_TIME == 0:
+        answers = found[offer.offer_id] = {}
+        for day in days:
+            if looked_at % DAYS_AT_A_TIME == 0:
                 await asyncio.sleep(PAUSE_SECONDS)
-            day = first + n * DAY
-            days[day] = offer.served and is_free_on(offer, plain, day, occupancy, now)
+            looked_at += 1
+            answers[day] = offer.served and is_free_on(offer, plain, day, occupancy, now)
     return found
+
+
+def _stretches(days: Sequence[date]) -> Iterator[tuple[date, date]]:
+    """Ordered dates as stretches `[first, after)` without a gap."""
+    first = last = days[0]
+    for day in days[1:]:
+        if day != last + DAY:
+            yield first, last + DAY
+            first = day
+        last = day
+    yield first, last + DAY
 
 
 async def _read_state(

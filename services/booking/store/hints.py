@@ -60,14 +60,14 @@ async def open_seconds(conn: ReadConn | Tx) -> float:
 
 
 async def read_touched(conn: ReadConn | Tx, since: datetime) -> list[tuple[str, datetime, datetime]]:
-    """(resource, from, to) of everything that bookings decided on since then take, took, or left."""
+    """(resource, from, to) of everything that bookings decided on since then take, took, or left; one row per day of start."""
     rows = await conn.fetch(
         """
         SELECT a.resource_id, min(lower(a.occupied)), max(upper(a.occupied))
         FROM requests AS q
         JOIN allocations AS a ON a.booking_id = q.booking_id
         WHERE q.decided_at >= $1
-        GROUP BY a.resource_id
+        GROUP BY a.resource_id, date_trunc('day', lower(a.occupied), 'UTC')
         """,
         since,
     )

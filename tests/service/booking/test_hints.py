@@ -1,11 +1,13 @@
 """Hints of what became free or full: nobody is forgotten, however much happens at once and however late it is committed."""
 
 import asyncio
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
+import pytest
+
 from hubkit import db
-from services.booking.handlers import hints
+from services.booking.handlers import hints, questions
 from services.booking.limits import HINT_OFFERS_MAX
 from tests.service.booking.hub import NOW, Hub, at, command, offer_id, one, published, room, wish
 
@@ -58,3 +60,61 @@ async def test_decision_committed_after_a_run_began__told_by_a_later_one(hub: Hu
     await told(hub)
     [mark] = [row["read_until"] for row in await hub.fetch("SELECT read_until FROM hint_marks")]
     assert mark == hub.clock.instant
+
+
+async def days_told(hub: Hub) -> dict[str, bool]:
+    """Local dates of the one event that is told now, and whether they are free."""
+    before = len(await hub.answers())
+    await hints.tell_availability(hub.house, hub.pool)
+    [answer] = (await hub.answers())[before:]
+    return {day["date"]: day.get("free", False) for day in answer.data["days"]}
+
+
+async def test_two_distant_days_in_one_run__those_two_and_no_other(hub: Hub) -> None:
+    await hub.publish(hall("hall"))
+    await told(hub)
+    await hub.ask(command(wish("hall", at(9)), "r1"), command(wish("hall", at(8, day=60), person="bob"), "r2"))
+    read: list[tuple[date, ...]] = []
+    plain = questions.free_days
+
+    async def spied(conn: Any, asked: Any, *more: Any) -> Any:
+        read.extend(tuple(days) for _, days in asked)
+        return await plain(conn, asked, *more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(questions, "free_days", spied)
+        assert await days_told(hub) == {"2027-03-02": False, "2027-05-01": False}
+    assert read == [(date(2027, 3, 2), date(2027, 5, 1))], "what lies between was not touched"
+
+
+async def test_claim_whose_tear_down_passes_midnight__the_next_day_is_told(hub: Hub) -> None:
+    """Both days have one start: at 23:00, and at 00:00 of the next, which the tear-down of the first takes away."""
+    late = [
+        {"weekday": 2, "from": "23:00", "to": "24:00"},  # 2 March 2027 is a Tuesday
+        {"weekday": 3, "from": "00:00", "to": "01:00"},
+    ]
+    await hub.publish(hall("hall", hours=late, **one("unit", room("hall", teardown_minutes=30))))
+    await told(hub)
+    await hub.ask(command(wish("hall", at(22)), "r1"))
+    assert await days_told(hub) == {"2027-03-02": False, "2027-03-03": False}
+
+
+async def test_start_whose_tear_down_would_meet_a_claim_of_the_next_day__its_day_is_told(hub: Hub) -> None:
+    late = [
+        {"weekday": 2, "from": "23:00", "to": "24:00"},
+        {"weekday": 3, "from": "00:00", "to": "01:00"},
+    ]
+    await hub.publish(hall("hall", hours=late, **one("unit", room("hall", teardown_minutes=30))))
+    await told(hub)
+    await hub.ask(command(wish("hall", at(23)), "r1"))
+    assert await days_told(hub) == {"2027-03-02": False, "2027-03-03": False}
+
+
+async def test_nothing_but_the_instant_differs__the_picture_is_not_written_again(hub: Hub) -> None:
+    await hub.publish(hall("hall", hours=[{"weekday": day, "from": "10:00", "to": "12:00"} for day in range(1, 8)]))
+    await told(hub)
+    [before] = await hub.fetch("SELECT xmin::text, as_of FROM hints")
+    await hub.ask(command(wish("hall", at(9)), "r1"))
+    hub.clock.instant = NOW + timedelta(seconds=1)
+    assert await told(hub) == [], "11:00 is free still"
+    assert await hub.fetch("SELECT xmin::text, as_of FROM hints") == [before]
