@@ -12,28 +12,13 @@ from services.booking.domain.claims import Placement, Wish
 from services.booking.domain.closures import Closure
 from services.booking.domain.codes import Every
 from services.booking.domain.requests import Asked, Command, Move, Named, Rejected, Request, SeriesRef, SeriesRule
-from tests.unit.booking.naive_house import Naive
+from tests.unit.booking.naive_house import CANCELLABLE, Naive
 from tests.unit.booking.naive_life import claim_id
-from tests.unit.booking.naive_rules import BEFORE_MIDNIGHT, DAY, GROUPS, NEVER, STEP, Ask, Claim, Place, day_of
-from tests.unit.booking.ours import Ours, actor_of, instant, minute, offers_of
+from tests.unit.booking.naive_rules import BEFORE_MIDNIGHT, DAY, NEVER, PARTNER, STEP, Ask, Claim, Place, day_of, groups_of
+from tests.unit.booking.ours import Ours, actor_of, claimant_of, instant, minute, offers_of
 from tests.unit.booking.rules import MINUTE, named, person
 from tests.unit.booking.told import of_booking, of_claim, of_outcome
-from tests.unit.booking.towns import towns
-
-PEOPLE = ("ann", "bob", "cem", "dan", "eve", "fay")
-people = st.sampled_from(PEOPLE)
-people_or_staff = st.sampled_from(("staff", "staff", "staff", "ann"))
-offers = st.sampled_from(("room", "room", "desk", "desk", "course", "course", "advice", "hall"))
-# from the next full hour on: mostly where others are too
-starts = st.sampled_from((0, 0, 0, 60, 60, 120, 30, 15, 45, 5, -60, -90, 240, 600, DAY, DAY + 60, 4 * DAY))
-lengths = st.sampled_from((30, 60, 60, 120, 45, 5, 300))
-picks = st.integers(0, 40)
-mine = st.sampled_from((True, True, False))
-
-
-def _groups_of(who: str) -> frozenset[str]:
-    return GROUPS.get(who, frozenset())
-
+from tests.unit.booking.towns import PEOPLE, lengths, mine, offers, people, people_or_staff, picks, starts, towns
 
 heard = Counter[str]()  # what was answered, so that a long run can show that it was one
 
@@ -68,38 +53,64 @@ class Booking(RuleBasedStateMachine):
     def _wish(
         self, offer: str, who: str, staff: bool, start: int, length: int, *, quantity: int = 1, hold: bool = False,
         join: bool = True, option: bool = False, named_unit: str | None = None, needs: bool = False, overbook: bool = False,
+        hold_for: int | None = None,
     ) -> None:  # fmt: skip
         ask = Ask(
-            start, start + length, quantity, who,
+            start, start + length, quantity, None if who == PARTNER else who,
             frozenset({"beamer"}) if option and offer == "hall" else frozenset(),
             {"main": named_unit} if named_unit and offer == "room" else {},
             frozenset({"step_free"}) if needs and offer == "room" else frozenset(),
             staff and overbook,
-            frozenset() if staff else _groups_of(who),
+            frozenset() if staff else groups_of(who),
         )  # fmt: skip
         number = self._numbers(1)
         wish = self._wish_of(offer, ask)
-        asked = Asked(claim_id(number), person(who), wish, hold=hold, join=join)
+        asked = Asked(claim_id(number), claimant_of(who, number), wish, hold=hold, join=join)
+        asked = asked._replace(hold_for=None if hold_for is None else hold_for * MINUTE)
         asked = asked._replace(overbook_reason="crowd" if ask.overbook else None)
         before = self.ours.look(offer, wish)
         outcome = self.ours.decide(Request(Command.REQUEST, offer, actor_of("staff" if staff else who), asked))
         if isinstance(outcome, Rejected) and not isinstance(before, Placement):  # what `check` says is what is refused
             added = {"person_limit", "waitlist_full"}
             assert {w.code.value for w in before.items} <= {w.code.value for w in outcome.reasons.items}
+            added |= {"partner_limit", "not_permitted"} if who == PARTNER else set()
             assert {w.code.value for w in outcome.reasons.items} - added <= {w.code.value for w in before.items}
         if isinstance(outcome, Rejected) and outcome.next_start is not None:
             later = minute(outcome.next_start)
             assert later > start
             judged = self.town.judge(self.town.offers[offer], Ask(
-                later, later + length, quantity, who, ask.options, ask.choice, ask.needs, ask.overbook, ask.groups,
+                later, later + length, quantity, ask.who, ask.options, ask.choice, ask.needs, ask.overbook, ask.groups,
             ))  # fmt: skip
             assert isinstance(judged, Place), judged
-        self._same(of_outcome(outcome), self.town.request(number, offer, who, ask, hold=hold, join=join))
+        said = self.town.request(number, offer, who, ask, hold=hold, join=join, hold_for=min(hold_for or 10, 30))
+        self._same(of_outcome(outcome), said)
 
     @rule(offer=offers, who=people, slot=st.integers(0, 4), hold=st.sampled_from((False, False, False, True)))
     def plain_wish(self, offer: str, who: str, slot: int, hold: bool) -> None:
         """What people mostly ask for: an hour that begins soon."""
         self._wish(offer, who, False, self._soon(slot * 60), 60, hold=hold)
+
+    @rule(
+        offer=st.sampled_from(("room", "desk", "desk", "course", "hall")), slot=st.integers(0, 4),
+        times=st.sampled_from((1, 1, 1, 2, 7, 21)), hold=st.sampled_from((True, True, True, False)),
+        hold_for=st.sampled_from((None, 30, 30, 60)),
+    )  # fmt: skip
+    def partner(self, offer: str, slot: int, times: int, hold: bool, hold_for: int | None) -> None:
+        """A partner hub asks for its guests."""
+        for n in range(times):
+            start = self._soon((slot + n) * 60)
+            self._wish(offer, PARTNER, False, start, 60, hold=hold, hold_for=hold_for)
+
+    @precondition(lambda self: any(claim.who == PARTNER for claim in self.town.claims.values()))
+    @rule(pick=picks, gave_up=st.booleans())
+    def partner_gives_up(self, pick: int, gave_up: bool) -> None:
+        theirs = [claim for claim in self.town.claims.values() if claim.who == PARTNER]
+        claim = theirs[pick % len(theirs)]
+        outcome = self.ours.command(Command.CANCEL, PARTNER, Named(claim_id(claim.number), gave_up=gave_up))
+        said = self.town.about(
+            "cancel", claim.number, PARTNER, lambda one: self.town.cancel(one, PARTNER, gave_up=gave_up), CANCELLABLE
+        )  # fmt: skip
+        self._same(of_outcome(outcome), said)
 
     @rule(
         offer=st.sampled_from(("course", "course", "hall", "desk", "room")),
@@ -116,7 +127,7 @@ class Booking(RuleBasedStateMachine):
     @rule(offer=st.sampled_from(("room", "desk", "advice")), who=people, start=starts, length=lengths,
           times=st.integers(2, 4), skip=st.booleans())  # fmt: skip
     def book_series(self, offer: str, who: str, start: int, length: int, times: int, skip: bool) -> None:
-        ask = Ask(self._soon(start), self._soon(start) + length, 1, who, groups=_groups_of(who))
+        ask = Ask(self._soon(start), self._soon(start) + length, 1, who, groups=groups_of(who))
         number = self._numbers(times)
         asked = Asked(
             claim_id(number), person(who), self._wish_of(offer, ask), series=SeriesRule(Every.DAY, 1, times, skip),
@@ -132,7 +143,7 @@ class Booking(RuleBasedStateMachine):
         series = self.town.series[first]
         n = min(n, len(series.numbers) - 1)
         number = self._numbers(1)
-        ask = Ask(series.ask.start + n * DAY, series.ask.end + n * DAY, 1, who, groups=_groups_of(who))
+        ask = Ask(series.ask.start + n * DAY, series.ask.end + n * DAY, 1, who, groups=groups_of(who))
         add_to = SeriesRef(named(f"series {first}"), n)
         asked = Asked(claim_id(number), person(who), self._wish_of(series.offer, ask), add_to=add_to)
         outcome = self.ours.decide(Request(Command.REQUEST, series.offer, actor_of(who), asked))
@@ -305,7 +316,7 @@ class Booking(RuleBasedStateMachine):
     def look_at_a_day(self, offer: str, who: str, length: int, quantity: int, ahead: int, known: bool) -> None:
         """A day says free if and only if one of its starts can be booked, and says which is the first."""
         low = (day_of(self.town.now) + ahead) * DAY - BEFORE_MIDNIGHT
-        terms, course, groups = self.town.offers[offer], offer == "course", _groups_of(who) if known else None
+        terms, course, groups = self.town.offers[offer], offer == "course", groups_of(who) if known else None
         wish = Wish(
             None, None, None if course else length * MINUTE, quantity, groups=groups, person_id=named(who), undecided=True
         )
@@ -381,5 +392,6 @@ class Booking(RuleBasedStateMachine):
 
     @staticmethod
     def _same(ours: tuple[object, ...], naive: tuple[object, ...]) -> None:
-        heard[str(ours[0])] += 1
+        why = ours[1] if len(ours) > 1 and isinstance(ours[1], list) else ()
+        heard[" ".join(map(str, (ours[0], *why[:1])))] += 1
         assert ours == naive

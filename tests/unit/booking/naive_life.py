@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from tests.unit.booking.naive_rules import (
-    GROUPS,
     NEVER,
     OVER,
+    PARTNER,
     STEP,
     TAKEN,
     Ask,
@@ -18,6 +18,7 @@ from tests.unit.booking.naive_rules import (
     Terms,
     Town,
     counted_groups,
+    groups_of,
     in_order,
 )
 from tests.unit.booking.rules import named
@@ -38,22 +39,26 @@ class Life(Town):
 
     def request(
         self, number: int, offer: str, who: str, ask: Ask, *, hold: bool = False, join: bool = True,
-        series: tuple[int, int] | None = None,
+        series: tuple[int, int] | None = None, hold_for: int = 10,
     ) -> Said:  # fmt: skip
         """A wish."""
         terms = self.offers[offer]
         answer = self.judge(terms, ask)
         holds = sum(claim.state == "held" for claim in self.claims.values() if claim.who == who)
-        if hold and holds >= 3:
-            answer = in_order([*(answer if isinstance(answer, list) else []), "person_limit"])
+        if who == PARTNER and not terms.shared:
+            return "rejected", in_order([*(answer if isinstance(answer, list) else []), "not_permitted"])
+        if hold and holds >= (20 if who == PARTNER else 3):
+            limit = "partner_limit" if who == PARTNER else "person_limit"
+            answer = in_order([*(answer if isinstance(answer, list) else []), limit])
         if isinstance(answer, Place):
-            return self._grant(number, terms, who, ask, answer, hold=hold, series=series)
+            return self._grant(number, terms, who, ask, answer, hold=hold_for if hold else 0, series=series)
+        join = join and who != PARTNER
         if join and not hold and not ask.overbook and series is None and terms.queue != "off" and set(answer) <= TAKEN:
             return self._join(number, terms, who, ask, answer)
         return "rejected", answer
 
     def _grant(
-        self, number: int, terms: Terms, who: str, ask: Ask, place: Place, *, hold: bool, series: tuple[int, int] | None
+        self, number: int, terms: Terms, who: str, ask: Ask, place: Place, *, hold: int, series: tuple[int, int] | None
     ) -> Said:  # fmt: skip
         claim = Claim(
             number,
@@ -71,7 +76,7 @@ class Life(Town):
         )
         self.claims[number] = claim
         if hold:
-            claim.state, claim.due, claim.hold_until = "held", self.now + 10, self.now + 10
+            claim.state, claim.due, claim.hold_until = "held", self.now + hold, self.now + hold
             return "held", claim.due
         if terms.approval:
             claim.state, claim.competing = "pending_approval", terms.approval == "competes"
@@ -179,15 +184,16 @@ class Life(Town):
         late = claim.state == "no_show" and command in ("cancel", "check_in", "check_out")
         return "deadline_passed" if late else "gone"
 
-    def cancel(self, claim: Claim, who: str) -> Said:
-        """Give it up."""
+    def cancel(self, claim: Claim, who: str, *, gave_up: bool = False) -> Said:
+        """Give it up; a partner hub that says so is never late."""
         terms, owner = self.offers[claim.offer], who != "staff"
         late = claim.state == "confirmed" and self.now >= claim.start - (0 if claim.free_to_cancel else terms.cancel_ahead)
         over = self.now >= claim.end or (owner and self.now >= claim.start)
-        if (late and not terms.cancel_late and owner) or (over and claim.state != "displaced"):
+        if (late and not terms.cancel_late and owner and not gave_up) or (over and claim.state != "displaced"):
             return "refused", ["deadline_passed"]
         freed, pieces, before = claim.blocking and bool(claim.pieces), claim.pieces, claim.state
-        until = self.now + terms.resale if freed and owner and terms.resale else None
+        citizen = owner and who != PARTNER
+        until = self.now + terms.resale if freed and citizen and terms.resale else None
         given = self.change(claim, "cancelled")
         if until is not None:
             self._keep(claim, claim.start, claim.end, pieces, (), until)
@@ -298,7 +304,7 @@ class Life(Town):
             claim.due = self.due_of(claim)
         else:
             claim.due = claim.end if claim.state == "checked_in" else min(due if due is not None else NEVER, claim.start)
-        if blocked and freed and who != "staff" and terms.resale:
+        if blocked and freed and who not in ("staff", PARTNER) and terms.resale:
             self._keep(claim, old[0], old[1], old[2], place.pieces, self.now + terms.resale)
         self.promote(freed)
         return "moved", before
@@ -318,8 +324,8 @@ class Life(Town):
         if end is None:
             end = claim.end if start is None else begin + claim.end - claim.start
         options = frozenset(piece.role for piece in claim.pieces if roles[piece.role].optional)
-        admitted = who == "staff" or terms.permitted in GROUPS.get(who, ())
+        admitted = who == "staff" or terms.permitted in groups_of(who)
         return Ask(
-            begin, end, quantity or claim.quantity, claim.who, options, choice, claim.ask.needs, groups=claim.groups,
+            begin, end, quantity or claim.quantity, claim.ask.who, options, choice, claim.ask.needs, groups=claim.groups,
             admitted=admitted,
         )  # fmt: skip

@@ -11,12 +11,13 @@ DAY = 1440
 BEFORE_MIDNIGHT = 600  # minute 0 is 10:00: a local day ends at 840, it began at -600
 OPEN, CLOSE = -120, 600  # 8:00 to 20:00
 NEVER = 10**9
+PARTNER = "west"  # a partner hub; it is its guests' claimant, and has no groups and no limits but its own
 COMPETING_MOST = 20
 
 ORDER = [
     "invalid_request", "not_bookable", "not_permitted", "hold_expired", "offer_expired", "deadline_passed", "gone",
     "too_short", "too_long", "off_grid", "too_soon", "too_far_ahead", "blackout", "outside_opening_hours", "needs_unmet",
-    "person_limit", "group_quota", "conflict", "buffer", "capacity_full", "waitlist_full", "approval_required",
+    "person_limit", "group_quota", "partner_limit", "conflict", "buffer", "capacity_full", "waitlist_full", "approval_required",
 ]  # fmt: skip
 TAKEN = {"conflict", "buffer", "capacity_full"}
 BLOCKING = {"held", "pending_approval", "offered", "confirmed", "checked_in"}
@@ -69,6 +70,7 @@ class Terms:
     limits: tuple[str, ...] = ()
     quotas: tuple[str, ...] = ()
     permitted: str | None = None
+    shared: bool = False
     resale: int = 0
     queue: str = "off"
     offer_lasts: int = 60
@@ -357,6 +359,11 @@ def in_order(found: Sequence[str]) -> list[str]:
 def counted_groups(terms: Terms, groups: frozenset[str] | None) -> frozenset[str]:
     """Under whose contingents somebody of these groups counts."""
     return frozenset(QUOTAS[key][0] for key in terms.quotas) & (groups or frozenset())
+
+
+def groups_of(who: str) -> frozenset[str]:
+    """The groups that somebody belongs to."""
+    return GROUPS.get(who, frozenset())
 
 
 def day_of(minute: int) -> int:

@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from services.booking.domain.availability import Free, free
-from services.booking.domain.claims import Actor, Booking, Placement, Reasons, Wish
+from services.booking.domain.claims import Actor, Booking, Claimant, ClaimantKind, Placement, Reasons, Wish
 from services.booking.domain.closures import Closure, close, take_along
-from services.booking.domain.codes import State
+from services.booking.domain.codes import Role, State
 from services.booking.domain.decisions import Desk, decide
 from services.booking.domain.desk import Left, Waiting, compete, count, holder
 from services.booking.domain.evaluation import evaluate
@@ -20,8 +20,8 @@ from services.booking.domain.offers import Offer, Resource
 from services.booking.domain.promotion import lapse_due, promote
 from services.booking.domain.requests import Command, Named, Outcome, Request, Series
 from tests.unit.booking.naive_house import Naive
-from tests.unit.booking.naive_rules import GROUPS, LIMITS, QUOTAS, Terms, Thing
-from tests.unit.booking.rules import DAY, MINUTE, NOW, STAFF, citizen, offer
+from tests.unit.booking.naive_rules import LIMITS, PARTNER, QUOTAS, Terms, Thing, groups_of
+from tests.unit.booking.rules import DAY, MINUTE, NOW, STAFF, citizen, named, offer, person
 
 KEY = b"a key of at least sixteen bytes"
 EVER = (NOW - 100 * DAY, NOW + 100 * DAY)
@@ -39,8 +39,17 @@ def minute(moment: datetime) -> int:
 
 
 def actor_of(who: str) -> Actor:
-    """A citizen by name, or staff."""
-    return STAFF if who == "staff" else citizen(who, *GROUPS.get(who, ()))
+    """A citizen by name, staff, or a partner hub."""
+    if who == PARTNER:
+        return Actor(Role.PARTNER, PARTNER, frozenset(), True)
+    return STAFF if who == "staff" else citizen(who, *groups_of(who))
+
+
+def claimant_of(who: str, number: int) -> Claimant:
+    """A person by name, or a partner hub's guest by a number."""
+    if who == PARTNER:
+        return Claimant(ClaimantKind.PARTNER, hub_id=PARTNER, booking_ref=named(f"guest {number}"))
+    return person(who)
 
 
 @dataclass(slots=True)
@@ -62,9 +71,9 @@ class Ours:
         """One request more in this poll."""
         return decide(request, self.desk, instant(self.now))
 
-    def command(self, command: Command, who: str, named: Named) -> Outcome:
+    def command(self, command: Command, who: str, body: Named) -> Outcome:
         """A command about a booking; that it names another offer costs order only."""
-        return self.decide(Request(command, "room", actor_of(who), named))
+        return self.decide(Request(command, "room", actor_of(who), body))
 
     def look(self, offer_id: str, wish: Wish) -> Placement | Reasons:
         """What `check` says."""
@@ -186,14 +195,17 @@ def offer_of(terms: Terms, things: Mapping[str, Thing]) -> Offer:
         }
         for role in terms.roles
     ]  # fmt: skip
-    content = json.dumps([rules, components, [_resource(things[name]) for name in dict.fromkeys(names)], terms.status])
+    content = json.dumps(
+        [rules, components, [_resource(things[name]) for name in dict.fromkeys(names)], terms.status, terms.shared]
+    )
     return _offer(terms.name, content)
 
 
 @lru_cache(maxsize=20_000)
 def _offer(name: str, content: str) -> Offer:
-    rules, components, resources, status = json.loads(content)
-    return replace(offer(*resources, components=components, status=status, **rules), offer_id=name)
+    rules, components, resources, status, shared = json.loads(content)
+    mode = "federated" if shared else "none"
+    return replace(offer(*resources, components=components, status=status, partner_mode=mode, **rules), offer_id=name)
 
 
 def _resource(thing: Thing) -> dict[str, Any]:

@@ -1,15 +1,25 @@
-"""Towns as hypothesis draws them: a room, desks, a course, advisers and a hall, each under rules of its own."""
+"""Towns as hypothesis draws them: a room, desks, a course, advisers and a hall, each with its rules; and who wants what."""
 
 from typing import Any
 
 from hypothesis import strategies as st
 
 from tests.unit.booking.naive_house import Naive
-from tests.unit.booking.naive_rules import Role, Terms, Thing
+from tests.unit.booking.naive_rules import DAY, Role, Terms, Thing
 
+PEOPLE = ("ann", "bob", "cem", "dan", "eve", "fay")
+people = st.sampled_from(PEOPLE)
+people_or_staff = st.sampled_from(("staff", "staff", "staff", "ann"))
+offers = st.sampled_from(("room", "room", "desk", "desk", "course", "course", "advice", "hall"))
+# from the next full hour on: mostly where others are too
+starts = st.sampled_from((0, 0, 0, 60, 60, 120, 30, 15, 45, 5, -60, -90, 240, 600, DAY, DAY + 60, 4 * DAY))
+lengths = st.sampled_from((30, 60, 60, 120, 45, 5, 300))
+picks = st.integers(0, 40)
+mine = st.sampled_from((True, True, False))
 _approval = st.sampled_from((None, None, None, "blocks", "competes"))
 _quotas = st.sampled_from(((), (), ("g",), ("h",), ("g", "i")))
 _common = {
+    "shared": st.sampled_from((True, True, False)),
     "resale": st.sampled_from((0, 60)),
     "cancel_ahead": st.sampled_from((0, 60)),
     "cancel_late": st.sampled_from((True, False)),
