@@ -7,7 +7,7 @@ from services.booking.domain.codes import TAKEN, TERMINAL, Kind, Reason, Role, S
 from services.booking.domain.desk import Desk, change, compete, competitors, count, needs_approval, uncompete, uncount
 from services.booking.domain.evaluation import evaluate
 from services.booking.domain.offers import Offer
-from services.booking.domain.promotion import due_of, promote
+from services.booking.domain.promotion import HOUSE_FOR_SESSION, due_of, promote
 from services.booking.domain.requests import (
     ApprovalRequested,
     Cancelled,
@@ -68,9 +68,11 @@ def act(request: Request, named: Named, booking: Booking, desk: Desk, now: datet
 
 
 def may_change(request: Request, named: Named, booking: Booking) -> bool:
-    """Owner or staff; only staff decide approvals and overbook; a kiosk shows the code."""
+    """Owner or staff; only staff decide approvals and overbook; a kiosk shows the code. A session's rooms go with it alone."""
     actor = request.actor
     if not actor.permitted:
+        return False
+    if request.command is Command.RESCHEDULE and booking.claimant == HOUSE_FOR_SESSION:
         return False
     if actor.role is Role.STAFF:
         return True

@@ -23,6 +23,7 @@ from services.booking.domain.requests import (
 from services.booking.domain.transitions import Trigger
 
 SESSION_PURPOSE = "session"
+HOUSE_FOR_SESSION = Claimant(ClaimantKind.HOUSE, purpose=SESSION_PURPOSE)
 
 
 def due_of(offer: Offer | None, booking: Booking) -> datetime:
@@ -147,7 +148,7 @@ def place_session(desk: Desk, rooms: Rooms, now: datetime) -> bool:
         return False
     booking = Booking(
         booking_id=rooms.booking_id, offer_id=rooms.offer_id, offer_revision=offer.revision,
-        claimant=Claimant(ClaimantKind.HOUSE, purpose=SESSION_PURPOSE), state=State.CONFIRMED, version=1,
+        claimant=HOUSE_FOR_SESSION, state=State.CONFIRMED, version=1,
         start=session.start, end=session.end, time_zone=offer.where.key, quantity=1, needs=frozenset(),
         check_in_code=check_in_code(desk.check_in_key, rooms.booking_id), parts=room_parts(rooms), due_at=session.end,
     )  # fmt: skip

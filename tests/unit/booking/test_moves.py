@@ -10,9 +10,10 @@ from services.booking.domain.claims import Actor
 from services.booking.domain.closures import Closure, close, take_along
 from services.booking.domain.codes import Every, State
 from services.booking.domain.decisions import Desk, decide
+from services.booking.domain.desk import Rooms
 from services.booking.domain.occupancy import Counted
 from services.booking.domain.offers import Offer
-from services.booking.domain.promotion import promote
+from services.booking.domain.promotion import place_session, promote
 from services.booking.domain.requests import (
     Asked,
     Command,
@@ -268,3 +269,17 @@ def test_move_of_an_offer_for_some_groups__asks_for_the_owners_and_counts_as_bef
     if "club" not in booked_by.groups:
         assert said(ask(one, "b2", TEN, who="bob", actor=citizen("bob", "board", "club"))) == "Confirmed"
     assert said(move(one, "b1", TEN + HOUR, actor=moved_by)) == expected
+
+
+def test_rooms_of_a_session__moved_by_staff__not_permitted_and_stay() -> None:
+    course = offer(session("course", occupies=["room"]), max_quantity=3)
+    room = offer(unit("room")).components[0].resources[0]
+    one = desk(course)
+    assert course.session is not None
+    rooms = Rooms(named("b1"), "offer", course.session.resources[0], (room,))
+    one.unplaced.append(rooms)
+    assert place_session(one, rooms, NOW)
+    before = one.bookings[named("b1")]
+    assert said(move(one, "b1", quantity=2, actor=STAFF)) == ["not_permitted"]
+    assert one.bookings[named("b1")] == before
+    assert one.occupancy.sessions["course"].used == 0
