@@ -5,7 +5,7 @@ other, and the same client for all (`loop`): so many people at once, each sends 
 Hubnetz is asked over its bus, the peers over HTTP, which is how each takes orders.
 
 - pretix: its order API, a free product, a quota as the session's capacity. No mail (`send_email` is its default, off), no
-  invoice, no attendee data, no plugin but what its installation brings; no idempotency key, which would cost it a row more.
+  invoice, no attendee's name, no plugins; no idempotency key, which would cost it a row more.
 - Indico: the address that its own pages post a booking to; rooms that anybody may book without a confirmation.
 - Both run as their manuals have it for production: gunicorn (Indico's manual: uWSGI) with two synchronous workers a core, and
   redis as cache and queue. Nobody works the queues off: their mails, webhooks and other background work cost nothing here.
@@ -24,7 +24,7 @@ WHAT_MORE: Final = (
     "  both: HTTP, JSON and a token check for each order; permissions; one transaction for one order, on a general-purpose"
     " web framework; the whole order in the answer.",
     "  pretix: prices, taxes, discounts and rounding; an order with code and secrets, a position with its ticket's secret, a"
-    " payment, rows for accounting, three entries in the audit log; plugins' signals; web hooks and notices queued.",
+    " payment, rows for accounting, three entries in the audit log, each with the question whom to notify.",
     "  Indico: the reservation with its occurrences, blockings, hours and other people's requests looked through; two mails"
     " written from templates and queued; the room's calendar of the booking in the answer.",
     "What Hubnetz does that they do not: an idempotent request with its stored outcome, and an event on a bus with its outbox.",
