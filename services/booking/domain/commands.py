@@ -68,11 +68,11 @@ def act(request: Request, named: Named, booking: Booking, desk: Desk, now: datet
 
 
 def may_change(request: Request, named: Named, booking: Booking) -> bool:
-    """Owner or staff; only staff decide approvals and overbook; a kiosk shows the code. A session's rooms go with it alone."""
+    """Owner or staff; only staff decide approvals and overbook; a kiosk shows the code. A session's rooms follow it alone."""
     actor = request.actor
     if not actor.permitted:
         return False
-    if request.command is Command.RESCHEDULE and booking.claimant == HOUSE_FOR_SESSION:
+    if booking.claimant == HOUSE_FOR_SESSION and request.command is not Command.CANCEL:
         return False
     if actor.role is Role.STAFF:
         return True
