@@ -15,7 +15,7 @@ from services.booking.domain.requests import Asked, Command, Move, Named, Reject
 from tests.unit.booking.naive_house import CANCELLABLE, Naive
 from tests.unit.booking.naive_life import claim_id
 from tests.unit.booking.naive_rules import BEFORE_MIDNIGHT, DAY, NEVER, PARTNER, STEP, Ask, Claim, Place, day_of, groups_of
-from tests.unit.booking.ours import Ours, actor_of, claimant_of, instant, minute, offers_of
+from tests.unit.booking.ours import Ours, actor_of, claimant_of, instant, minute, offers_of, wish_of
 from tests.unit.booking.rules import MINUTE, named, person
 from tests.unit.booking.told import of_booking, of_claim, of_outcome
 from tests.unit.booking.towns import PEOPLE, lengths, mine, offers, people, people_or_staff, picks, starts, towns
@@ -34,6 +34,13 @@ class Booking(RuleBasedStateMachine):
     def open(self, town: Naive) -> None:
         self.town = copy.deepcopy(town)
         self.ours = Ours(offers_of(self.town))
+        self._furnish()
+
+    def _furnish(self) -> None:
+        """The course comes, and takes its rooms."""
+        number = self._numbers(1)
+        self.town.furnish(number)
+        self._catalogue(offers_of(self.town), furnish=claim_id(number))
 
     # wishes
 
@@ -64,7 +71,7 @@ class Booking(RuleBasedStateMachine):
             frozenset() if staff else groups_of(who),
         )  # fmt: skip
         number = self._numbers(1)
-        wish = self._wish_of(offer, ask)
+        wish = wish_of(offer, ask)
         asked = Asked(claim_id(number), claimant_of(who, number), wish, hold=hold, join=join)
         asked = asked._replace(hold_for=None if hold_for is None else hold_for * MINUTE)
         asked = asked._replace(overbook_reason="crowd" if ask.overbook else None)
@@ -130,7 +137,7 @@ class Booking(RuleBasedStateMachine):
         ask = Ask(self._soon(start), self._soon(start) + length, 1, who, groups=groups_of(who))
         number = self._numbers(times)
         asked = Asked(
-            claim_id(number), person(who), self._wish_of(offer, ask), series=SeriesRule(Every.DAY, 1, times, skip),
+            claim_id(number), person(who), wish_of(offer, ask), series=SeriesRule(Every.DAY, 1, times, skip),
             series_id=named(f"series {number}"), occurrence_ids=tuple(claim_id(number + n) for n in range(1, times)),
         )  # fmt: skip
         outcome = self.ours.decide(Request(Command.REQUEST, offer, actor_of(who), asked))
@@ -145,7 +152,7 @@ class Booking(RuleBasedStateMachine):
         number = self._numbers(1)
         ask = Ask(series.ask.start + n * DAY, series.ask.end + n * DAY, 1, who, groups=groups_of(who))
         add_to = SeriesRef(named(f"series {first}"), n)
-        asked = Asked(claim_id(number), person(who), self._wish_of(series.offer, ask), add_to=add_to)
+        asked = Asked(claim_id(number), person(who), wish_of(series.offer, ask), add_to=add_to)
         outcome = self.ours.decide(Request(Command.REQUEST, series.offer, actor_of(who), asked))
         self._same(of_outcome(outcome), self.town.add_to_series(number, first, n, who))
 
@@ -290,11 +297,12 @@ class Booking(RuleBasedStateMachine):
     def _move_session(self, start: int) -> None:
         if start == self.town.things["c1"].start:
             return
-        self.town.move_session("c1", start)
+        number = self._numbers(1)
+        self.town.move_session("c1", start, number)
         made = offers_of(self.town)
         session = made["course"].session
         assert session is not None
-        self._catalogue(made, moved=session.resources[0], freed={"c1"})
+        self._catalogue(made, moved=session.resources[0], freed={"c1"}, furnish=claim_id(number))
 
     def _publish(self, offer: str, status: str) -> None:
         terms = self.town.offers[offer]
@@ -353,14 +361,6 @@ class Booking(RuleBasedStateMachine):
     def _numbers(self, many: int) -> int:
         self.count += many
         return self.count - many
-
-    @staticmethod
-    def _wish_of(offer: str, ask: Ask) -> Wish:
-        start, end = (None, None) if offer == "course" else (instant(ask.start), instant(ask.end))
-        return Wish(
-            start, end, None, ask.quantity, choices=dict(ask.choice) or None, options=ask.options, needs=ask.needs,
-            groups=ask.groups, person_id=None if ask.who is None else named(ask.who), overbook=ask.overbook,
-        )  # fmt: skip
 
     def _any(self, *states: str) -> bool:
         return any(claim.state in states for claim in self.town.claims.values())

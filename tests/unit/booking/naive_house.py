@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from tests.unit.booking.naive_life import Life, Said, claim_id
-from tests.unit.booking.naive_rules import DAY, OVER, Ask
+from tests.unit.booking.naive_rules import DAY, HOUSE, OVER, Ask
 
 REBOOK = 14 * DAY
 CANCELLABLE = {"held", "pending_approval", "offered", "confirmed", "waitlisted", "displaced"}
@@ -70,6 +70,8 @@ class Naive(Life):
         for claim in sorted(self.claims.values(), key=lambda claim: (claim.start, claim_id(claim.number))):
             names = {piece.thing for piece in claim.pieces} or set(claim.waits_for)
             mine = claim.offer == offer if thing is None else (thing in names and (bool(claim.pieces) or names == {thing}))
+            if claim.who == HOUSE and thing is None and claim.state == "confirmed":
+                continue  # the rooms follow their session
             if not mine or claim.end <= self.now or not (claim.start < end and claim.end > start):
                 continue
             if claim.state in ("confirmed", "pending_approval"):
@@ -78,8 +80,18 @@ class Naive(Life):
                 freed |= self.change(claim, "expired")
         self.promote(freed)
 
-    def move_session(self, name: str, start: int) -> None:
-        """A session takes its bookings along."""
+    def furnish(self, number: int) -> set[str]:
+        """The course wants its rooms anew, under that number; what it leaves."""
+        freed: set[str] = set()
+        for claim in list(self.claims.values()):
+            if claim.who == HOUSE and claim.state not in OVER:
+                freed |= self.change(claim, "cancelled")
+        self.roomless = number if self.things["c1"].rooms else None
+        self.take_rooms()
+        return freed
+
+    def move_session(self, name: str, start: int, number: int) -> None:
+        """A session takes its bookings along, and looks for its rooms anew."""
         session = self.things[name]
         session.start, session.end = start, start + session.end - session.start
         freed = {name}
@@ -98,4 +110,4 @@ class Naive(Life):
             else:
                 assert claim.due is not None
                 claim.due = min(claim.due, start)
-        self.promote(freed)
+        self.promote(freed | self.furnish(number))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from tests.unit.booking.naive_rules import (
+    HOUSE,
     NEVER,
     OVER,
     PARTNER,
@@ -36,6 +37,7 @@ class Life(Town):
     """One claim after the other."""
 
     ranks: int = 0
+    roomless: int | None = None  # the claim that takes the rooms of the course, once they are free
 
     def request(
         self, number: int, offer: str, who: str, ask: Ask, *, hold: bool = False, join: bool = True,
@@ -117,7 +119,9 @@ class Life(Town):
     def due_of(self, claim: Claim) -> int:
         """When time alone ends a confirmed claim."""
         terms = self.offers[claim.offer]
-        return min(claim.end, claim.start + terms.release) if terms.required and terms.release is not None else claim.end
+        if claim.who == HOUSE or not terms.required or terms.release is None:
+            return claim.end
+        return min(claim.end, claim.start + terms.release)
 
     def change(self, claim: Claim, state: str, **more: object) -> set[str]:
         """The next version; what it lets go of."""
@@ -134,8 +138,10 @@ class Life(Town):
         return {piece.thing for piece in pieces} if blocked and not stays else let_by
 
     def promote(self, freed: Iterable[str]) -> None:
-        """Whoever waits for one of these is looked at, by rank."""
+        """The course that lacks its rooms is first; then whoever waits for one of these is looked at, by rank."""
         names, stopped = set(freed), set[str]()
+        if names & set(self.things["c1"].rooms):
+            self.take_rooms()
         for claim in sorted((c for c in self.claims.values() if c.state == "waitlisted"), key=lambda claim: claim.rank):
             terms = self.offers[claim.offer]
             assert claim.due is not None
@@ -152,13 +158,33 @@ class Life(Town):
             elif terms.queue == "strict" and set(place) <= TAKEN:
                 stopped |= {name for name in claim.waits_for if self.things[name].kind == "session"}
 
+    def take_rooms(self) -> None:
+        """The course moves into its rooms, into all or none, if nobody is in the way."""
+        course = self.things["c1"]
+        if self.roomless is None or course.end <= self.now:
+            return
+        pieces = tuple(
+            Piece("rooms", room.name, course.start - room.before, course.end + room.after, 1)
+            for room in (self.things[name] for name in course.rooms)
+        )
+        if any(
+            a.thing == b.thing and a.low < b.high and a.high > b.low
+            for claim in self.claims.values() if claim.blocking for a in claim.pieces for b in pieces
+        ):  # fmt: skip
+            return
+        ask = Ask(course.start, course.end, 1, None)
+        self.claims[self.roomless] = Claim(
+            self.roomless, "course", HOUSE, "confirmed", ask, course.start, course.end, 1, pieces, course.end
+        )
+        self.roomless = None
+
     def lapse(self) -> None:
         """Everything ends whose time is past, oldest first."""
         late = [c for c in self.claims.values() if c.due is not None and c.due <= self.now]
         for claim in sorted(late, key=lambda claim: (claim.due, claim_id(claim.number))):
             terms = self.offers[claim.offer]
             if claim.state == "confirmed":
-                state = "no_show" if terms.required else "completed"
+                state = "no_show" if terms.required and claim.who != HOUSE else "completed"
             else:
                 state = {"checked_in": "completed", "displaced": "cancelled"}.get(claim.state, "expired")
             self.promote(self.change(claim, state))
@@ -168,7 +194,10 @@ class Life(Town):
         claim = self.claims.get(number)
         if claim is None:
             return "refused", ["gone"]
-        if (who not in ("staff", claim.who)) or (command in ("approve", "decline") and who != "staff"):
+        theirs = who == claim.who and who != HOUSE
+        if (who != "staff" and not theirs) or (command in ("approve", "decline") and who != "staff"):
+            return "refused", ["not_permitted"]
+        if claim.who == HOUSE and command != "cancel":
             return "refused", ["not_permitted"]
         target = {"cancel": "cancelled", "decline": "declined", "check_out": "completed"}.get(command)
         if claim.state == target:

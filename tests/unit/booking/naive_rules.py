@@ -11,6 +11,7 @@ DAY = 1440
 BEFORE_MIDNIGHT = 600  # minute 0 is 10:00: a local day ends at 840, it began at -600
 OPEN, CLOSE = -120, 600  # 8:00 to 20:00
 NEVER = 10**9
+HOUSE = "house"  # whose claim on the rooms of a session it is
 PARTNER = "west"  # a partner hub; it is its guests' claimant, and has no groups and no limits but its own
 COMPETING_MOST = 20
 
@@ -42,6 +43,7 @@ class Thing:
     closed: list[tuple[int, int]] = field(default_factory=list)
     start: int = 0
     end: int = 0
+    rooms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The domain of booking as the model drives it: a desk per poll, laid out anew from plain bookings, as from rows."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -10,17 +10,17 @@ from uuid import UUID
 
 from services.booking.domain.availability import Free, free
 from services.booking.domain.claims import Actor, Booking, Claimant, ClaimantKind, Placement, Reasons, Wish
-from services.booking.domain.closures import Closure, close, take_along
-from services.booking.domain.codes import Role, State
+from services.booking.domain.closures import Closure, close, release_rooms, take_along
+from services.booking.domain.codes import TERMINAL, Role, State
 from services.booking.domain.decisions import Desk, decide
-from services.booking.domain.desk import Left, Waiting, compete, count, holder
+from services.booking.domain.desk import Left, Rooms, Waiting, compete, count, holder
 from services.booking.domain.evaluation import evaluate
 from services.booking.domain.occupancy import Occupancy, Places
 from services.booking.domain.offers import Offer, Resource
-from services.booking.domain.promotion import lapse_due, promote
+from services.booking.domain.promotion import lapse_due, place_session, promote
 from services.booking.domain.requests import Command, Named, Outcome, Request, Series
 from tests.unit.booking.naive_house import Naive
-from tests.unit.booking.naive_rules import LIMITS, PARTNER, QUOTAS, Terms, Thing, groups_of
+from tests.unit.booking.naive_rules import LIMITS, PARTNER, QUOTAS, Ask, Terms, Thing, groups_of
 from tests.unit.booking.rules import DAY, MINUTE, NOW, STAFF, citizen, named, offer, person
 
 KEY = b"a key of at least sixteen bytes"
@@ -52,6 +52,15 @@ def claimant_of(who: str, number: int) -> Claimant:
     return person(who)
 
 
+def wish_of(offer: str, ask: Ask) -> Wish:
+    """A wish of the model as booking reads it."""
+    start, end = (None, None) if offer == "course" else (instant(ask.start), instant(ask.end))
+    return Wish(
+        start, end, None, ask.quantity, choices=dict(ask.choice) or None, options=ask.options, needs=ask.needs,
+        groups=ask.groups, person_id=None if ask.who is None else named(ask.who), overbook=ask.overbook,
+    )  # fmt: skip
+
+
 @dataclass(slots=True)
 class Ours:
     """What stands between two polls, and the desk of the one that runs."""
@@ -62,6 +71,7 @@ class Ours:
     kept: list[Left] = field(default_factory=list)
     series: dict[UUID, Series] = field(default_factory=dict)
     numbers: int = 0
+    roomless: UUID | None = None
     desk: Desk = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,7 +102,7 @@ class Ours:
 
     def catalogue(
         self, offers: Mapping[str, Offer], closures: Iterable[Closure] = (), moved: Resource | None = None,
-        freed: Iterable[str] = (),
+        freed: Iterable[str] = (), furnish: UUID | None = None,
     ) -> None:  # fmt: skip
         """The catalogue brought other rules: a poll of its own, in the order of `handlers.aftermath`."""
         self._store()
@@ -102,11 +112,33 @@ class Ours:
         close(self.desk, list(closures), now)
         if moved is not None:
             take_along(self.desk, moved, now)
+        if furnish is not None:
+            freed = {*freed, *self._furnish(furnish, now)}
         promote(self.desk, self.desk.freed | set(freed), now)
         self.poll(self.now)
 
+    def _furnish(self, booking_id: UUID, now: datetime) -> set[str]:
+        """The rooms of the course are let go and looked for anew; what was let go."""
+        freed: set[str] = set()
+        for booking in list(self.desk.bookings.values()):
+            if booking.claimant.kind is ClaimantKind.HOUSE and booking.state not in TERMINAL:
+                freed |= release_rooms(self.desk, booking)
+        self.desk.unplaced = list(self._rooms(booking_id))
+        for rooms in list(self.desk.unplaced):
+            place_session(self.desk, rooms, now)
+        return freed
+
+    def _rooms(self, booking_id: UUID | None) -> Iterator[Rooms]:
+        course = self.offers["course"].session
+        assert course is not None
+        session = course.resources[0]
+        if booking_id is not None and session.occupies:
+            every = {r.resource_id: r for of in self.offers.values() for part in of.components for r in part.resources}
+            yield Rooms(booking_id, "course", session, tuple(every[name] for name in session.occupies))
+
     def _store(self) -> None:
         desk = self.desk
+        self.roomless = next((rooms.booking_id for rooms in desk.unplaced), None)
         for booking_id, until in desk.resale_after.items():
             booking = desk.bookings[booking_id]
             self.kept.append(Left(booking_id, booking.start, booking.end, booking.parts, until))
@@ -126,6 +158,7 @@ class Ours:
         desk = Desk(
             self.offers, dict(self.bookings), occupancy, KEY, series=dict(self.series),
             queue_numbers=iter(range(self.numbers, self.numbers + 10_000)), waiting=waiting,
+            unplaced=list(self._rooms(self.roomless)),
         )  # fmt: skip
         for booking in self.bookings.values():
             if booking.blocking:
@@ -220,7 +253,7 @@ def _resource(thing: Thing) -> dict[str, Any]:
     if thing.capacity is not None:
         made["capacity"] = thing.capacity
     if thing.kind == "session":
-        made |= {"start": _text(thing.start), "end": _text(thing.end)}
+        made |= {"start": _text(thing.start), "end": _text(thing.end), "occupies": list(thing.rooms)}
     return made
 
 

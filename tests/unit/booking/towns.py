@@ -44,7 +44,8 @@ def towns(draw: Any) -> Naive:
     things = [
         thing("a", "unit", features=frozenset({"step_free"})), thing("b", "unit"), thing("desks", "pool", 3),
         thing("hall", "unit"), thing("beamer", "unit"), thing("x", "adviser"), thing("y", "adviser"),
-        Thing("c1", "session", draw(st.sampled_from((2, 1, 3))), start=120, end=240),
+        Thing("c1", "session", draw(st.sampled_from((2, 1, 3))), start=120, end=240,
+              rooms=draw(st.sampled_from(((), ("b",), ("b", "hall"), ("hall",))))),
     ]  # fmt: skip
 
     def terms(name: str, *roles: Role, queues: tuple[str, ...] = ("fit", "fit", "off"), **more: Any) -> Terms:
