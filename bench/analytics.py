@@ -10,21 +10,18 @@ measured is from its first fetch to its last commit: parsing, dedup, marks and o
 import argparse
 import asyncio
 import base64
-import heapq
 import io
-import json
 import os
 import secrets
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from random import Random
 from typing import Final
 
 import asyncpg
@@ -34,10 +31,9 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from bench import bare
-from bench.frontend import uuid_of
+from bench.year import HUB, Record, Year
 from contracts import topics
-from contracts.catalog import OfferPublished
-from contracts.envelope import Event, decode
+from contracts.envelope import decode
 from contracts.topics import Topic
 from deploy import migrate
 from hubkit import db
@@ -52,17 +48,9 @@ from services.analytics.store import marks, stage
 from services.analytics.wire.facts import FactReader
 from services.analytics.wire.offers import read_state
 
-HUB: Final = "bench"
-ROOMS: Final = 100
-OFFERS: Final = 30
-PEOPLE: Final = 20_000
-DUPLICATES: Final = 0.01
-LEAD_DAYS_MAX: Final = 40
-YEAR: Final = timedelta(days=365)
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 COPY_ROWS: Final = 10_000
 READ: Final = (topics.BOOKING_EVENTS, topics.CATALOG_OFFERS, topics.NOTIFY_DELIVERIES)
-Record = tuple[bytes, list[tuple[str, str | bytes | None]], bytes]  # key, headers, value
 
 
 def say(text: str) -> None:
@@ -73,96 +61,6 @@ def say(text: str) -> None:
 def figure(name: str, value: float, unit: str, **more: object) -> None:
     """One figure."""
     say(f"  {name:<60}{value:>12,.1f} {unit:<9}" + "  ".join(f"{key} {said}" for key, said in more.items()))
-
-
-class Year:
-    """A year of bookings up to now in log order: confirmed some days ahead, then cancelled, completed or missed."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = Random(seed)
-        self.now = datetime.now(UTC).replace(microsecond=0)
-        self.offers = [f"urn:hub:{HUB}:offer:{uuid_of(self.random)}" for _ in range(OFFERS)]
-        self.people = [str(uuid_of(self.random)) for _ in range(PEOPLE)]
-
-    def records(self, count: int) -> Iterator[Record]:
-        """So many records, duplicates not counted among them; a duplicate follows some records later."""
-        later: list[tuple[datetime, int, Record]] = []
-        begin = self.now - YEAR
-        step = (YEAR - timedelta(hours=1)) * 2 / count
-        given = number = 0
-        while given < count:
-            at = begin + number * step
-            while later and later[0][0] <= at and given < count:
-                _, _, record = heapq.heappop(later)
-                given += 1
-                yield record
-            if given < count:
-                record = self._booking(number, at, later)
-                given += 1
-                yield record
-            number += 1
-        yield from (record for _, _, record in heapq.nsmallest(int(count * DUPLICATES / 2), later))
-
-    def _booking(self, number: int, at: datetime, later: list[tuple[datetime, int, Record]]) -> Record:
-        """The confirmation; what becomes of it is put on the heap, and sometimes the same record once more."""
-        room = self.random.randrange(ROOMS)
-        start = (at + timedelta(days=self.random.randrange(1, LEAD_DAYS_MAX))).replace(minute=0, second=0, microsecond=0)
-        start = start.replace(hour=7 + self.random.randrange(10))
-        body = {
-            "booking_id": str(uuid_of(self.random)), "version": 1, "state": "confirmed", "offer_id": self.offers[room % OFFERS],
-            "offer_revision": 1, "claimant": {"kind": "person", "person_id": self.random.choice(self.people)},
-            "start": _text(start), "end": _text(start + timedelta(minutes=self.random.choice((30, 60, 90)))),
-            "time_zone": "Europe/Berlin", "quantity": 1,
-            "placements": [{"component_id": "room", "resource_id": f"room-{room}", "quantity": 1}],
-            "actor_role": "citizen", "request_id": str(uuid_of(self.random)),
-        }  # fmt: skip
-        first = self._record("BookingConfirmed", at, body | {"check_in_code": "ABCDEFGH", "cancel_until": _text(start)})
-        end = self.random.choice(("BookingCancelled", "BookingCompleted", "BookingCompleted", "BookingNoShow"))
-        state = {"BookingCancelled": "cancelled", "BookingCompleted": "completed", "BookingNoShow": "no_show"}[end]
-        own: dict[str, object] = {"by": "citizen", "late": False, "freed": True} if state == "cancelled" else {}
-        when = at + (start - at) * self.random.random() if state == "cancelled" else start + timedelta(hours=2)
-        if state == "completed":
-            own = {"at": _text(when)}
-        changed = body | {"version": 2, "state": state, "from_state": "confirmed"} | own
-        heapq.heappush(later, (when, number, self._record(end, when, changed)))
-        if self.random.random() < DUPLICATES * 2:
-            heapq.heappush(later, (at + timedelta(minutes=10), -number - 1, first))
-        return first
-
-    def _record(self, kind: str, at: datetime, body: dict[str, object]) -> Record:
-        headers: list[tuple[str, str | bytes | None]] = [
-            ("ce_specversion", b"1.0"),
-            ("ce_id", str(uuid_of(self.random)).encode()),
-            ("ce_source", f"urn:hub:{HUB}:booking".encode()),
-            ("ce_type", f"de.hubnetz.booking.{kind}.v1".encode()),
-            ("ce_time", _text(at.replace(microsecond=0)).encode()),
-            ("content-type", b"application/json"),
-            ("ce_causationid", str(body["request_id"]).encode()),
-        ]
-        return str(body["booking_id"]).encode(), headers, json.dumps(body, separators=(",", ":")).encode()
-
-    def states(self) -> list[Event]:
-        """What the catalogue says: a hundred rooms in thirty offers, open on weekdays."""
-        found = []
-        for number, offer_id in enumerate(self.offers):
-            rooms = [f"room-{room}" for room in range(ROOMS) if room % OFFERS == number]
-            hours = [{"weekday": day, "from": "08:00", "to": "18:00"} for day in range(1, 6)]
-            resources = [{"resource_id": room, "kind": "unit", "revision": 1, "hours": hours} for room in rooms]
-            component = {"component_id": "room", "kind": "unit", "resource_ids": rooms}
-            body = {
-                "offer_id": offer_id, "hub_id": HUB, "revision": 1, "kind": "room", "status": "published",
-                "title": {"de": "Raum"}, "description": {"de": "Ein Raum"},
-                "booking": {"mode": "instant", "components": [component], "resources": resources},
-            }  # fmt: skip
-            data = OfferPublished.model_validate_json(json.dumps(body))
-            at = self.now - YEAR - timedelta(days=1)
-            event = Event(uuid_of(self.random), f"urn:hub:{HUB}:catalog", data.ce_type, at, offer_id, data)
-            found.append(event)
-        return found
-
-
-def _text(instant: datetime) -> str:
-    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def make_topics(kafka: str) -> None:
@@ -202,10 +100,10 @@ class Ingested:
     records: int
     events: int
     seconds: float
-    service_seconds: float
+    cpu_seconds: Mapping[str, float]
 
 
-async def ingest(kafka: str, dsn: str, records: int, folder: Path) -> Ingested:
+async def ingest(kafka: str, dsn: str, records: int, folder: Path, servers_pid: int | None = None) -> Ingested:
     """Run the service until the last record is committed."""
     keys = folder / "keys"
     keys.mkdir()
@@ -222,12 +120,13 @@ async def ingest(kafka: str, dsn: str, records: int, folder: Path) -> Ingested:
         while not await watching.fetchval(_ASSIGNED, topics.BOOKING_EVENTS.name, topics.BOOKING_EVENTS.partitions):
             assert process.returncode is None, "the service did not start"
             await asyncio.sleep(0.005)
-        started, used = time.perf_counter(), _cpu_seconds(process.pid)
+        started, used = time.perf_counter(), _cpu_seconds(process.pid, servers_pid)
         while (await watching.fetchval(_READ, topics.BOOKING_EVENTS.name)) < records:
             assert process.returncode is None, "the service ended"
             await asyncio.sleep(0.02)
-        seconds, cost = time.perf_counter() - started, _cpu_seconds(process.pid) - used
-        return Ingested(records, await watching.fetchval("SELECT count(*) FROM events"), seconds, cost)
+        seconds, cost = time.perf_counter() - started, _cpu_seconds(process.pid, servers_pid)
+        spent = {name: cost[name] - used[name] for name in cost}
+        return Ingested(records, await watching.fetchval("SELECT count(*) FROM events"), seconds, spent)
     finally:
         process.terminate()
         await process.wait()
@@ -238,9 +137,31 @@ _ASSIGNED: Final = "SELECT count(*) = $2 FROM stored_offsets WHERE topic = $1"
 _READ: Final = "SELECT sum(next_offset)::bigint FROM stored_offsets WHERE topic = $1"
 
 
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+def _cpu_seconds(service: int, servers_pid: int | None) -> dict[str, float]:
+    """Processor time so far of the service and, if they are ours, of the servers, with their children that have ended."""
+    used = {"service": 0.0} | ({} if servers_pid is None else {"postgres": 0.0, "kafka": 0.0})
+    parents: dict[int, int] = {}
+    found: list[tuple[int, str, float]] = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with suppress(OSError):
+                head, _, tail = (entry / "stat").read_text().rpartition(")")
+                fields = tail.split()
+                parents[int(entry.name)] = int(fields[1])
+                found.append((int(entry.name), head.partition("(")[2], sum(map(int, fields[11:15])) / TICKS))
+    for pid, program, seconds in found:
+        name = "service" if pid == service else {"postgres": "postgres", "java": "kafka"}.get(program, "")
+        if name in used and (pid == service or _is_below(pid, servers_pid, parents)):
+            used[name] += seconds
+    return used
+
+
+def _is_below(pid: int, ancestor: int | None, parents: Mapping[int, int]) -> bool:
+    while pid in parents:
+        pid = parents[pid]
+        if pid == ancestor:
+            return True
+    return False
 
 
 def rows_of(year: Year, count: int) -> list[EventRow]:
@@ -293,6 +214,8 @@ async def recompute(dsn: str, year: Year, rows: list[EventRow]) -> None:
     pool = await db.open_pool(dsn, name="bench")
     try:
         await fill(pool, year, rows)
+        while await turns.recompute_days(pool, where):  # the days ahead too: a rebuild is compared with what stands
+            pass
         days = [year.now.date() - timedelta(days=n) for n in range(365)]
         for _ in range(3):
             async with db.transaction(pool) as tx:
@@ -312,10 +235,10 @@ async def recompute(dsn: str, year: Year, rows: list[EventRow]) -> None:
 
 
 @contextmanager
-def servers(kafka: str | None, postgres: str | None) -> Iterator[tuple[str, str]]:
-    """The addresses given, else a pair of the benchmark's own; removed at the end."""
+def servers(kafka: str | None, postgres: str | None) -> Iterator[tuple[str, str, int | None]]:
+    """The addresses given, else those of a pair of the benchmark's own and what runs it; removed at the end."""
     if kafka and postgres:
-        yield kafka, postgres
+        yield kafka, postgres, None
         return
     with tempfile.TemporaryDirectory(prefix="hubnetz-bench-") as folder:
         os.chmod(folder, 0o755)  # noqa: S103  # PostgreSQL runs as another user when we are root
@@ -324,7 +247,7 @@ def servers(kafka: str | None, postgres: str | None) -> Iterator[tuple[str, str]
             assert process.stdout is not None, "its output is a pipe"
             try:
                 lines = [process.stdout.readline().strip() for _ in range(2)]
-                yield lines[0].partition("=")[2], lines[1].partition("=")[2]
+                yield lines[0].partition("=")[2], lines[1].partition("=")[2], process.pid
             finally:
                 process.terminate()
                 process.wait(60)
@@ -340,7 +263,7 @@ async def _database(admin: str, name: str) -> str:
     return await migrate.migrate(admin, service="analytics", password=secrets.token_hex(16), database=name)
 
 
-def measure(kafka: str, admin: str, chosen: argparse.Namespace) -> bool:
+def measure(kafka: str, admin: str, servers_pid: int | None, chosen: argparse.Namespace) -> bool:
     """All figures; whether every event went in exactly once."""
     year, well = Year(chosen.seed), True
     if chosen.events:
@@ -348,9 +271,10 @@ def measure(kafka: str, admin: str, chosen: argparse.Namespace) -> bool:
         records = produce(kafka, topics.BOOKING_EVENTS, year.records(chosen.events))
         say(f"  backlog of {records:,} records produced, {records - _distinct(chosen):,} of them twice")
         with tempfile.TemporaryDirectory() as folder:
-            done = uvloop.run(ingest(kafka, uvloop.run(_database(admin, "bench_ingest")), records, Path(folder)))
-        each = round(done.service_seconds / records * 1e6, 1)
-        figure("ingest, first fetch to last commit", records / done.seconds, "events/s", service_us_each=each)
+            dsn = uvloop.run(_database(admin, "bench_ingest"))
+            done = uvloop.run(ingest(kafka, dsn, records, Path(folder), servers_pid))
+        each = {f"{name}_us_each": round(seconds / records * 1e6, 1) for name, seconds in done.cpu_seconds.items()}
+        figure("ingest, first fetch to last commit", records / done.seconds, "events/s", **each)
         well = done.events == _distinct(chosen)
         rate = uvloop.run(bare.read_rate(kafka, topics.BOOKING_EVENTS, parsed=False))
         figure("bare: aiokafka reads the backlog", rate.per_second, "events/s", records=f"{rate.records:,}")
@@ -378,8 +302,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--postgres", help="administrator's address of a database server")
     chosen = parser.parse_args(arguments)
     say(f"{os.cpu_count()} cores, load before {os.getloadavg()[0]:.1f}")
-    with servers(chosen.kafka, chosen.postgres) as (kafka, admin):
-        well = measure(kafka, admin, chosen)
+    with servers(chosen.kafka, chosen.postgres) as (kafka, admin, servers_pid):
+        well = measure(kafka, admin, servers_pid, chosen)
     say("  every event once" if well else "  EVENTS WERE LOST OR DOUBLED")
     return 0 if well else 1
 

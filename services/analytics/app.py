@@ -53,7 +53,7 @@ def build(settings: AnalyticsSettings) -> App:
         subscriptions=routes.subscriptions(readers=readers, places=places, where=where, clock=database_clock, metrics=metrics),
     )
     for feed in feeds:
-        feed.consumer = PlacingConsumer.of(feed.consumer, places)
+        feed.consumer = PlacingConsumer.of(feed.consumer, places, readers)
     broker = bus.broker()
     broker.include_router(router)
     health.checks["keys"] = readers.check

@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 # Ingestion
-EVENTS_PER_POLL_MAX = 2_000  # beyond, throughput is flat and one bad record costs more (analytics.md §2)
+EVENTS_PER_TRANSACTION_MAX = 2_000  # beyond, throughput is flat and one bad record costs more (analytics.md §2)
+EVENTS_PER_POLL_MAX = 16_000  # cut into transactions; only inside a poll is read and written at the same time
+RECORDS_READ_AT_ONCE_MAX = 64  # one to two ms, then whatever waits gets its turn
 OFFERS_PER_POLL_MAX = 100  # a state has up to 240 KiB
 LOG_AHEAD_MAX = timedelta(minutes=5)  # a `ce_time` further ahead is a wrong clock, not a fact
 RETENTION = timedelta(days=427)  # 14 months, as long as the topics are kept
@@ -14,6 +16,7 @@ START_AHEAD_MAX = timedelta(days=3_653)  # staff may book beyond every horizon, 
 LATE_VERSIONS_POLL_MAX = 50
 VISITORS_CACHED_MAX = 100_000  # pseudonyms kept, some 150 bytes each
 INSTANTS_CACHED_MAX = 65_536  # booked times recur: two years of a 15-minute grid
+SOURCES_CACHED_MAX = 256  # writers of events that were found well formed: this hub and its partners
 TEXTS_CACHED_MAX = 16_384  # ids and words made ready for COPY
 KEY_FILE_BYTES_MAX = 64 * 1024
 KEY_BYTES_MIN = 32  # of a year's key: as long as the digest
@@ -25,6 +28,7 @@ RESOURCES_PER_TURN_MAX = 100  # marks taken by one turn: some 15 ms each
 
 # Recomputation
 DAYS_PER_TURN_MAX = 200  # marks taken by one turn (analytics.md §5)
+DAYS_ONE_BY_ONE_MAX = 30  # of a turn, found by index; more days are read from the whole table
 DAYS_PER_CHUNK = 183  # of a rebuild, by one transaction: half a year, as each chunk reads the table once
 PERIODS_PER_TURN_MAX = 50
 TURNS_MAX = 50  # of one run of a loop, then it lets the others have their turn

@@ -6,7 +6,6 @@ A daily key would count one person on five days as five, a permanent one would l
 import hashlib
 from collections.abc import Collection, Mapping
 from datetime import date
-from uuid import UUID
 
 from services.analytics.limits import KEYS_AHEAD, RETENTION, VISITORS_CACHED_MAX
 
@@ -26,7 +25,7 @@ class Pseudonyms:
         """The years that there is a key for."""
         return self._years.keys()
 
-    def visitor(self, person_id: UUID, year: int) -> bytes:
+    def visitor(self, person_id: bytes, year: int) -> bytes:
         """The first 128 bits of HMAC-SHA-256 under the key of that year over the id's 16 bytes; KeyError without a key."""
         return self._years[year].visitor(person_id)
 
@@ -38,15 +37,15 @@ class _Year:
         padded = (hashlib.sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
         self._inner = hashlib.sha256(padded.translate(_INNER))
         self._outer = hashlib.sha256(padded.translate(_OUTER))
-        self._known: dict[UUID, bytes] = {}
+        self._known: dict[bytes, bytes] = {}
 
-    def visitor(self, person_id: UUID) -> bytes:
+    def visitor(self, person_id: bytes) -> bytes:
         known = self._known.get(person_id)
         if known is None:
             if len(self._known) >= VISITORS_CACHED_MAX:
                 self._known.clear()
             inner, outer = self._inner.copy(), self._outer.copy()
-            inner.update(person_id.bytes)
+            inner.update(person_id)
             outer.update(inner.digest())
             known = self._known[person_id] = outer.digest()[:16]
         return known

@@ -21,8 +21,9 @@ from services.analytics.domain.rows import EPOCH_DAY, EventRow, Kept, Problem
 from services.analytics.limits import LATE_VERSIONS_POLL_MAX, LOG_AHEAD_MAX, RETENTION, START_AHEAD_MAX
 from services.analytics.store import events, freshness, quarantine
 from services.analytics.store.events import Reused
-from services.analytics.wire.facts import FactReader, Place, instant_of, microseconds
+from services.analytics.wire.facts import FactReader, Place, ReadFact, instant_of
 from services.analytics.wire.held import held_fact
+from services.analytics.wire.lean import microseconds
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,10 @@ Places = Callable[[Event], Place | None]
 
 @dataclass(slots=True)
 class Plan:
-    """What the batch was read as, by the identity of its events: the fence may drop some of them before they are handled."""
+    """What was read of the batch, by the identity of its events: the fence may drop some of them before they are handled.
+
+    A `ReadFact` has its row with it.
+    """
 
     rows: dict[int, tuple[EventRow, Problem | None]] = field(default_factory=dict)
     passed_over: Counter[str] = field(default_factory=Counter)
@@ -44,6 +48,8 @@ async def plan_facts(readers: Readers, places: Places, pool: Pool, batch: Sequen
     reader = await readers()
     plan = Plan()
     for event in batch:
+        if type(event) is ReadFact:
+            continue
         row, problem = reader.read(event, places(event))
         if row is None:
             plan.passed_over[event.bare_type] += 1
@@ -61,7 +67,9 @@ async def store_facts(clock: Clock, metrics: Metrics, tx: Tx, batch: Sequence[Ev
         furthest=microseconds(now + START_AHEAD_MAX),
     )
     for position, event in enumerate(batch):
-        if (planned := plan.rows.get(id(event))) is not None:
+        if type(event) is ReadFact:
+            sorter.sort(position, event.row, event.problem)
+        elif (planned := plan.rows.get(id(event))) is not None:
             sorter.sort(position, *planned)
     await _hold(tx, metrics, sorter.held)
     reused: list[Reused] = []
@@ -90,8 +98,7 @@ class _Sorter:
     held: list[Kept] = field(default_factory=list)
 
     def sort(self, position: int, row: EventRow, problem: Problem | None) -> None:
-        if problem is None:
-            problem = self._problem(row)
+        problem = problem or self._problem(row)
         if problem is None:
             self.good.append(row)
             self.positions.append(position)
@@ -121,9 +128,11 @@ async def write_rows(tx: Tx, rows: Sequence[EventRow], *, all_versions: bool) ->
     """
     await events.stage_events(tx, rows)
     points.reached("analytics.after_stage")
-    new = await events.insert_events(tx)
+    new, known = await events.insert_events(tx)
     points.reached("analytics.after_insert")
-    reused = await events.read_reused(tx) if new < len(rows) else []
+    if new + len(known) < len(rows):  # copies inside the batch: which of them were second is not told
+        known = list(range(len(rows)))
+    reused = await events.read_reused(tx, known) if known else []
     for each in reused:
         log.error(
             "event id came again with other content",

@@ -15,7 +15,7 @@ from hubkit.db import Pool, Tx, transaction
 from services.analytics import calendar
 from services.analytics.domain import periods
 from services.analytics.domain.zones import day_span, local_day
-from services.analytics.limits import DAYS_PER_TURN_MAX, PERIODS_PER_TURN_MAX, RESOURCES_PER_TURN_MAX
+from services.analytics.limits import DAYS_ONE_BY_ONE_MAX, DAYS_PER_TURN_MAX, PERIODS_PER_TURN_MAX, RESOURCES_PER_TURN_MAX
 from services.analytics.store import days as store_days
 from services.analytics.store import marks
 from services.analytics.store import periods as store_periods
@@ -42,6 +42,8 @@ async def recompute_days(pool: Pool, where: ZoneInfo) -> int:
 async def compute_days(tx: Tx, dirty: Sequence[DayOfHub], where: ZoneInfo) -> None:
     """Compute these days, in order of hub and day, where the search path leads to."""
     await marks.settle(tx)
+    if len(dirty) > DAYS_ONE_BY_ONE_MAX:
+        await marks.read_in_bulk(tx)
     await marks.lock(tx, "day", [f"{hub_id}/{day}" for hub_id, day in dirty])
     for hub_id, of_hub in groupby(dirty, key=lambda each: each[0]):
         wanted = [day for _, day in of_hub]

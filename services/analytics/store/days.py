@@ -24,10 +24,10 @@ async def insert_days(tx: Tx, hub_id: str, days: Sequence[date], spans: Sequence
     """Compute the roll-ups of these days, which were deleted; `spans` are the days as instants, in the same order."""
     begins, ends = [begin for begin, _ in spans], [end for _, end in spans]
     await tx.execute(_MAKE_FOLDED)
+    await tx.execute(_EMPTY_FOLDED)
     await tx.execute(_FOLD, hub_id, days, SPAN_DAYS_MAX, timeout=RECOMPUTE_SECONDS_MAX)
     await tx.execute(_INSERT_RESOURCES, hub_id, days, begins, ends, timeout=RECOMPUTE_SECONDS_MAX)
     await tx.execute(_INSERT_OFFERS, hub_id, days, timeout=RECOMPUTE_SECONDS_MAX)
-    await tx.execute(_EMPTY_FOLDED)
 
 
 async def raise_watermark(tx: Tx, hub_id: str, by: int) -> None:
@@ -47,7 +47,7 @@ async def raise_watermark(tx: Tx, hub_id: str, by: int) -> None:
 _DELETE_RESOURCES: Final = "DELETE FROM day_resource WHERE hub_id = $1 AND day = ANY ($2::date[])"
 _DELETE_OFFERS: Final = "DELETE FROM day_offer WHERE hub_id = $1 AND day = ANY ($2::date[])"
 
-# Made once per connection, empty after each commit.
+# Made once per connection, empty after each commit; before it there may be another hub's bookings.
 _MAKE_FOLDED: Final = """
 CREATE TEMPORARY TABLE IF NOT EXISTS folded (
     starts_at timestamptz NOT NULL, until timestamptz NOT NULL, first_confirmed_at timestamptz, last_moved_at timestamptz,
@@ -111,26 +111,26 @@ WITH calendar AS MATERIALIZED (
     FROM folded, generate_series(0, last_day - first_day) AS n
     WHERE last_day > first_day
 ), held AS (
-    -- one row per booking, day and resource that it takes
+    -- one row per booking, day and resource that it takes; unnesting in the list takes a third of what a function in FROM does
     SELECT
-        s.day, p.resource_id, p.quantity, s.claimant = 'house' AS for_house,
-        tstzrange(greatest(s.starts_at, w.begins), least(s.until, w.ends)) AS span
+        s.day, unnest(s.resource_ids) AS resource_id, unnest(s.quantities) AS quantity, s.claimant = 'house' AS for_house,
+        tstzrange(greatest(s.starts_at, w.begins), least(s.until, w.ends)) AS span,
+        date_part('epoch', least(s.until, w.ends) - greatest(s.starts_at, w.begins)) AS held_s
     FROM unnest($2::date[], $3::timestamptz[], $4::timestamptz[]) AS w (day, begins, ends)
     JOIN spread AS s ON s.day = w.day AND s.until > w.begins
-    CROSS JOIN LATERAL unnest(s.resource_ids, s.quantities) AS p (resource_id, quantity)
     WHERE s.state IN ('confirmed', 'checked_in', 'completed', 'no_show') AND s.until > s.starts_at
 ), measured AS (
     SELECT
-        h.day, h.resource_id, h.quantity, h.for_house, h.span, c.exclusive,
-        date_part('epoch', upper(h.span) - lower(h.span)) AS held_s,
+        h.day, h.resource_id, h.quantity, h.for_house, h.span, c.exclusive, h.held_s,
         CASE
             WHEN c.open IS NULL THEN 0
-            WHEN c.open @> h.span THEN date_part('epoch', upper(h.span) - lower(h.span))
+            WHEN c.open @> h.span THEN h.held_s
             ELSE (SELECT coalesce(sum(date_part('epoch', upper(r) - lower(r))), 0)
                   FROM unnest(c.open * tstzmultirange(h.span)) AS r)
         END AS inside_s
     FROM held AS h
     LEFT JOIN calendar AS c ON c.day = h.day AND c.resource_id = h.resource_id
+    OFFSET 0 -- or each of the sums below would measure every booking again
 ), taken AS (
     SELECT
         day, resource_id,
@@ -146,11 +146,13 @@ WITH calendar AS MATERIALIZED (
 ), starting AS (
     SELECT day, resource_id, jsonb_object_agg(state, bookings) AS states
     FROM (
-        SELECT f.first_day AS day, p.resource_id, f.state, count(*) AS bookings
-        FROM folded AS f
-        CROSS JOIN LATERAL unnest(f.resource_ids) AS p (resource_id)
-        WHERE f.first_day = ANY ($2::date[])
-        GROUP BY f.first_day, p.resource_id, f.state
+        SELECT day, resource_id, state, count(*) AS bookings
+        FROM (
+            SELECT first_day AS day, unnest(resource_ids) AS resource_id, state
+            FROM folded
+            WHERE first_day = ANY ($2::date[])
+        ) AS each
+        GROUP BY day, resource_id, state
     ) AS counted
     GROUP BY day, resource_id
 )

@@ -22,9 +22,14 @@ class Reused:
 
 
 async def stage_events(tx: Tx, rows: Iterable[EventRow]) -> None:
-    """COPY into a table of this connection, empty again after each commit. It is made once, in the first transaction."""
+    """COPY into a table of this connection, empty again after each commit. It is made once, in the first transaction.
+
+    A backlog begins with an empty table, and the plans made then would go on reading all of it, until statistics tell how it
+    has grown; so this transaction reads by indexes.
+    """
     await tx.execute(
         """
+        SET LOCAL enable_seqscan = off;
         CREATE TEMPORARY TABLE IF NOT EXISTS stage (position integer NOT NULL, LIKE events INCLUDING DEFAULTS)
         ON COMMIT DELETE ROWS
         """
@@ -32,39 +37,48 @@ async def stage_events(tx: Tx, rows: Iterable[EventRow]) -> None:
     await tx.copy_to_table("stage", source=io.BytesIO(stage.copy_data(rows)), columns=stage.COLUMNS, format="binary")
 
 
-async def insert_events(tx: Tx) -> int:
+async def insert_events(tx: Tx) -> tuple[int, list[int]]:
     """From the stage into `events`, in their order, so that the first of two copies in one poll is the one that counts.
 
-    How many were new.
+    How many were new; the positions of those whose id was known before, the second of two copies not among them.
     """
-    status = await tx.execute(
+    row = await tx.fetchrow(
         """
-        INSERT INTO events (
-            event_id, booking_id, occurred_at, produced_at, starts_at, ends_at, given_back_at, record_offset, partition,
-            version, quantity, occurred_day, first_day, last_day, over_midnight, moved, late, freed, content_hash, visitor,
-            type, state, from_state, hub_id, side, claimant, actor_role, reason, offer_id, resource_ids, quantities
+        WITH new AS (
+            INSERT INTO events (
+                event_id, booking_id, occurred_at, produced_at, starts_at, ends_at, given_back_at, record_offset, partition,
+                version, quantity, occurred_day, first_day, last_day, over_midnight, moved, late, freed, content_hash, visitor,
+                type, state, from_state, hub_id, side, claimant, actor_role, reason, offer_id, resource_ids, quantities
+            )
+            SELECT
+                event_id, booking_id, occurred_at, produced_at, starts_at, ends_at, given_back_at, record_offset, partition,
+                version, quantity, occurred_day, first_day, last_day, over_midnight, moved, late, freed, content_hash, visitor,
+                type, state, from_state, hub_id, side, claimant, actor_role, reason, offer_id, resource_ids, quantities
+            FROM stage -- a COPY into an empty table lies in its order
+            ON CONFLICT (event_id) DO NOTHING
+            RETURNING event_id
         )
         SELECT
-            event_id, booking_id, occurred_at, produced_at, starts_at, ends_at, given_back_at, record_offset, partition,
-            version, quantity, occurred_day, first_day, last_day, over_midnight, moved, late, freed, content_hash, visitor,
-            type, state, from_state, hub_id, side, claimant, actor_role, reason, offer_id, resource_ids, quantities
-        FROM stage -- a COPY into an empty table lies in its order
-        ON CONFLICT (event_id) DO NOTHING
+            (SELECT count(*) FROM new) AS new,
+            ARRAY(SELECT s.position FROM stage AS s WHERE NOT EXISTS (SELECT FROM new AS n WHERE n.event_id = s.event_id))
+                AS known
         """
     )
-    return int(status.rpartition(" ")[2])
+    assert row is not None, "a query without FROM has one row"
+    return row["new"], row["known"]
 
 
-async def read_reused(tx: Tx) -> list[Reused]:
-    """Staged rows whose id stands in `events` with other content, copies inside the stage included."""
+async def read_reused(tx: Tx, positions: Sequence[int]) -> list[Reused]:
+    """Those of these staged rows whose id stands in `events` with other content, copies inside the stage included."""
     rows = await tx.fetch(
         """
         SELECT s.position, s.event_id, e.content_hash AS known_hash, s.content_hash
         FROM stage AS s
         JOIN events AS e ON e.event_id = s.event_id
-        WHERE e.content_hash <> s.content_hash
+        WHERE s.position = ANY ($1::integer[]) AND e.content_hash <> s.content_hash
         ORDER BY s.position
-        """
+        """,
+        positions,
     )
     return [Reused(row["position"], row["event_id"], row["known_hash"], row["content_hash"]) for row in rows]
 

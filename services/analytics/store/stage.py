@@ -46,23 +46,18 @@ def _row(position: int, row: EventRow) -> bytes:
             -1, 8, offset, 4, partition, 4, version, 4, quantity, 4, occurred_day, 4, first_day, 4, last_day,
             1, over_midnight, 1, moved, 1, late, 1, freed, 32, content_hash,
         )  # fmt: skip
-    return b"".join(
-        (
-            fixed,
-            _NULL if visitor is None else _ID(16, visitor),
-            _text(kind),
-            _text(state),
-            _text(from_state),
-            _text(hub_id),
-            _text(side),
-            _text(claimant),
-            _text(actor_role),
-            _text(reason),
-            _text(offer_id),
-            _texts(resource_ids),
-            _numbers(quantities),
-        )
-    )
+    words = (kind, state, from_state, hub_id, side, claimant, actor_role, reason, offer_id, resource_ids, quantities)
+    return fixed + (_NULL if visitor is None else _ID(16, visitor)) + _end(words)
+
+
+_Words = tuple[str, str | None, str | None, str, str, str | None, str, str | None, str, tuple[str, ...], tuple[int, ...]]
+
+
+@lru_cache(maxsize=TEXTS_CACHED_MAX)
+def _end(words: _Words) -> bytes:
+    """The part behind `visitor`: what stands there recurs as a whole, a resource of an offer in a state."""
+    *texts, resource_ids, quantities = words
+    return b"".join((*(_text(text) for text in texts), _texts(resource_ids), _numbers(quantities)))
 
 
 def _fixed(position: int, row: EventRow) -> bytes:

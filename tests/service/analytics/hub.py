@@ -54,7 +54,8 @@ class Desk:
 
         subscriptions = routes.subscriptions(readers=readers, places=places, where=WHERE, clock=clock, metrics=metrics)
         consumers = {
-            each.topic.name: PlacingConsumer.of(Consumer("analytics", pool, metrics, each), places) for each in subscriptions
+            each.topic.name: PlacingConsumer.of(Consumer("analytics", pool, metrics, each), places, readers)
+            for each in subscriptions
         }
         return cls(pool, metrics, clock, consumers)
 

@@ -14,6 +14,7 @@ from hubkit import db, inbox, points
 from services.analytics.recompute import turns
 from services.analytics.recompute.rebuild import rebuild
 from services.analytics.store import events, stage
+from services.analytics.worker import placing
 from tests.service.analytics.hub import WHERE, Desk, Raw
 from tests.service.analytics.log import Claim, day, local
 from tests.service.analytics.random_log import PARTITIONS, Log, random_log, shuffled
@@ -143,7 +144,13 @@ class Reader:
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_a_shuffled_log_in_polls_of_any_size_with_crashes__same_checksums(desk: Desk, other: Desk, seed: int) -> None:
+async def test_a_shuffled_log_in_polls_of_any_size_with_crashes__same_checksums(
+    desk: Desk, other: Desk, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every other time polls are cut into transactions of three records, read two at once."""
+    if seed % 2:
+        monkeypatch.setattr(placing, "EVENTS_PER_TRANSACTION_MAX", 3)
+        monkeypatch.setattr(placing, "RECORDS_READ_AT_ONCE_MAX", 2)
     rng = Random(seed)
     log = random_log(rng)
     await read_at_once(desk, log)
@@ -236,10 +243,10 @@ async def test_unique_id_off__doubles_are_seen(desk: Desk, other: Desk, monkeypa
     async with db.transaction(other.pool) as tx:
         await tx.execute("DROP INDEX events_event_id")
 
-    async def insert_all(tx: db.Tx) -> int:
+    async def insert_all(tx: db.Tx) -> tuple[int, list[int]]:
         names = ", ".join(name for name in stage.COLUMNS if name != "position")
         status = await tx.execute(f"INSERT INTO events ({names}) SELECT {names} FROM stage")  # noqa: S608
-        return int(status.rpartition(" ")[2])
+        return int(status.rpartition(" ")[2]), []
 
     monkeypatch.setattr(events, "insert_events", insert_all)
     refusals = [event for key in log.booking for event in key if event.bare_type == "BookingRejected"]

@@ -18,18 +18,18 @@ KEYS = {2026: b"a" * 32, 2027: b"b" * 100}
 @pytest.mark.parametrize("year", KEYS)
 def test_visitor__first_128_bits_of_hmac_sha256(year: int) -> None:
     expected = hmac.new(KEYS[year], ANNA.bytes, "sha256").digest()[:16]
-    assert Pseudonyms(KEYS).visitor(ANNA, year) == expected
+    assert Pseudonyms(KEYS).visitor(ANNA.bytes, year) == expected
 
 
 def test_visitor__one_within_a_year_another_in_the_next() -> None:
     found = Pseudonyms(KEYS)
-    assert found.visitor(ANNA, 2026) == found.visitor(ANNA, 2026)
-    assert len({found.visitor(ANNA, 2026), found.visitor(ANNA, 2027), found.visitor(BERND, 2026)}) == 3
+    assert found.visitor(ANNA.bytes, 2026) == found.visitor(ANNA.bytes, 2026)
+    assert len({found.visitor(ANNA.bytes, 2026), found.visitor(ANNA.bytes, 2027), found.visitor(BERND.bytes, 2026)}) == 3
 
 
 def test_visitor_of_a_year_without_a_key__key_error() -> None:
     with pytest.raises(KeyError):
-        Pseudonyms(KEYS).visitor(ANNA, 2028)
+        Pseudonyms(KEYS).visitor(ANNA.bytes, 2028)
 
 
 def test_years_needed__from_the_oldest_fact_kept_to_the_furthest_start() -> None:

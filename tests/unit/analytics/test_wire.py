@@ -12,8 +12,9 @@ from services.analytics.domain.pseudonyms import Pseudonyms
 from services.analytics.domain.rows import EventRow
 from services.analytics.domain.words import BOOKED, Kind, State
 from services.analytics.domain.zones import zone
-from services.analytics.wire.facts import FactReader, Place, instant_of, microseconds
+from services.analytics.wire.facts import FactReader, Place, instant_of
 from services.analytics.wire.held import fact_of, held_fact, held_offer, offer_of
+from services.analytics.wire.lean import microseconds
 from services.analytics.wire.offers import offer_revision, read_state, resource_revision
 from tests.service.analytics.log import Claim, blackout, local, named, published, room, session
 
@@ -65,7 +66,7 @@ def test_a_person__is_told_apart_only_by_the_years_key() -> None:
     claim = Claim("b1", MONDAY, MONDAY + timedelta(hours=1))
     row, _ = row_of(claim.confirmed())
     other_year, _ = row_of(Claim("b2", MONDAY - timedelta(days=300), MONDAY - timedelta(days=299)).confirmed())
-    assert row.visitor == Pseudonyms({2027: b"b" * 32}).visitor(named("anna"), 2027)
+    assert row.visitor == Pseudonyms({2027: b"b" * 32}).visitor(named("anna").bytes, 2027)
     assert other_year.visitor not in (None, row.visitor)
     assert named("anna").bytes not in b"".join(value for value in row if isinstance(value, bytes))
 
