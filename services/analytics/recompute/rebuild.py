@@ -87,9 +87,11 @@ async def _finish(pool: Pool, where: ZoneInfo, today: date, days: Sequence[turns
         await shadow.look_into_shadow(tx)
         if resources := await shadow.read_differing_resources(tx, since):
             await turns.derive(tx, resources, today, where)
-        if moved := await shadow.read_differing_days(tx, since):
-            await turns.compute_days(tx, moved, where)
-        differences = await shadow.read_differences(tx, await shadow.read_differing_days(tx, since))
+        differing = await shadow.read_differing_days(tx, since)
+        if differing:  # they changed meanwhile, or are wrong
+            await turns.compute_days(tx, differing, where)
+            differing = await shadow.read_differing_days(tx, since)
+        differences = await shadow.read_differences(tx, differing) if differing else []
         result = Rebuilt(len(days), differences, swapped=False)
         if result.unexplained and not accept:
             await shadow.drop_schema(tx)
