@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Final
 
+from pydantic_core import to_json
+
 from bench.frontend import uuid_of
 from contracts.catalog import OfferPublished
 from contracts.envelope import Event
@@ -30,6 +32,7 @@ class Year:
         self.now = datetime.now(UTC).replace(microsecond=0)
         self.offers = [f"urn:hub:{HUB}:offer:{uuid_of(self.random)}" for _ in range(OFFERS)]
         self.people = [str(uuid_of(self.random)) for _ in range(PEOPLE)]
+        self.repeated = 0  # of the records given so far, those that were given before
 
     def records(self, count: int) -> Iterator[Record]:
         """So many records, duplicates not counted among them; a duplicate follows some records later."""
@@ -40,7 +43,8 @@ class Year:
         while given < count:
             at = begin + number * step
             while later and later[0][0] <= at and given < count:
-                _, _, record = heapq.heappop(later)
+                _, order, record = heapq.heappop(later)
+                self.repeated += order < 0
                 given += 1
                 yield record
             if given < count:
@@ -49,7 +53,10 @@ class Year:
                 yield record
             number += 1
         rest = heapq.nsmallest(int(count * DUPLICATES / 2), later)
-        yield from (record for at, _, record in rest if at <= self.now)
+        for at, order, record in rest:
+            if at <= self.now:
+                self.repeated += order < 0
+                yield record
 
     def _booking(self, number: int, at: datetime, later: list[tuple[datetime, int, Record]]) -> Record:
         """The confirmation; what becomes of it is put on the heap, and sometimes the same record once more."""
@@ -57,12 +64,12 @@ class Year:
         start = (at + timedelta(days=self.random.randrange(1, LEAD_DAYS_MAX))).replace(minute=0, second=0, microsecond=0)
         start = start.replace(hour=7 + self.random.randrange(10))
         body = {
-            "booking_id": str(uuid_of(self.random)), "version": 1, "state": "confirmed", "offer_id": self.offers[room % OFFERS],
+            "booking_id": self._id(), "version": 1, "state": "confirmed", "offer_id": self.offers[room % OFFERS],
             "offer_revision": 1, "claimant": {"kind": "person", "person_id": self.random.choice(self.people)},
             "start": _text(start), "end": _text(start + timedelta(minutes=self.random.choice((30, 60, 90)))),
             "time_zone": "Europe/Berlin", "quantity": 1,
             "placements": [{"component_id": "room", "resource_id": f"room-{room}", "quantity": 1}],
-            "actor_role": "citizen", "request_id": str(uuid_of(self.random)),
+            "actor_role": "citizen", "request_id": self._id(),
         }  # fmt: skip
         first = self._record("BookingConfirmed", at, body | {"check_in_code": "ABCDEFGH", "cancel_until": _text(start)})
         end = self.random.choice(("BookingCancelled", "BookingCompleted", "BookingCompleted", "BookingNoShow"))
@@ -77,17 +84,23 @@ class Year:
             heapq.heappush(later, (at + timedelta(minutes=10), -number - 1, first))
         return first
 
+    def _id(self) -> str:
+        """As `uuid_of`, without making the object."""
+        digits = f"{self.random.getrandbits(128):032x}"
+        variant = "89ab"[int(digits[16], 16) % 4]
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
     def _record(self, kind: str, at: datetime, body: dict[str, object]) -> Record:
         headers: list[tuple[str, str | bytes | None]] = [
             ("ce_specversion", b"1.0"),
-            ("ce_id", str(uuid_of(self.random)).encode()),
+            ("ce_id", self._id().encode()),
             ("ce_source", f"urn:hub:{HUB}:booking".encode()),
             ("ce_type", f"de.hubnetz.booking.{kind}.v1".encode()),
             ("ce_time", _text(at.replace(microsecond=0)).encode()),
             ("content-type", b"application/json"),
             ("ce_causationid", str(body["request_id"]).encode()),
         ]
-        return str(body["booking_id"]).encode(), headers, json.dumps(body, separators=(",", ":")).encode()
+        return str(body["booking_id"]).encode(), headers, to_json(body)
 
     def states(self) -> list[Event]:
         """What the catalogue says: a hundred rooms in thirty offers, open on weekdays."""
@@ -110,4 +123,5 @@ class Year:
 
 
 def _text(instant: datetime) -> str:
-    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+    """In UTC and whole seconds; three times as fast as `strftime`."""
+    return f"{instant.isoformat()[:19]}Z"
