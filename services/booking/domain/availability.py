@@ -123,8 +123,8 @@ def free_starts(
 ) -> Iterator[datetime]:
     """The starts in `[low, high)` that a decision would grant, in order; without a grid the edges among them.
 
-    Of each run of starts on the grid with room for every part the first and the last are judged, and where both are granted
-    so are those between: what else is judged is the same for all of a run (`_is_alike`). Elsewhere each start is judged.
+    Of the starts of a date with room for every part the first and the last are judged, and where both are granted so are
+    those between: all else that is judged is the same for them (`_is_alike`). Elsewhere each start is judged.
     """
     assert wish.duration is not None, "the asker says how long"
     length = wish.duration
@@ -136,24 +136,22 @@ def free_starts(
         )
         for part, resources in _by_part(offer, wish)
     }
-    named = [resource.resource_id for _, resource in choices(offer, wish)]
-    apart = len(named) == len(set(named))
-    crowd = offer.approval is not None and not offer.approval.blocks
+    apart = not counts_who_gets_it(offer, wish)
 
     def granted(start: datetime, names: Mapping[str, str]) -> bool:
         asked = _at(wish, start, length)
-        if wish.undecided and apart and not crowd:  # what can be had by its name can be had without
+        if wish.undecided and apart:  # what can be had by its name can be had without
             answer = evaluate(offer, asked._replace(choices={**(wish.choices or {}), **names}), occupancy, now)
             if isinstance(answer, Placement):
                 return True
         return isinstance(evaluate(offer, asked, occupancy, now), Placement)
 
-    alike = offer.grid is not None and apart and not crowd and not _counts_by_the_minute(offer, wish)
-    for run in _runs(offer, rooms, _starts(offer, wish, low, high, occupancy, now)):
-        if alike and _is_alike(offer, run, length) and granted(*run[0]) and granted(*run[-1]):
-            yield from (start for start, _ in run)
+    alike = apart and not _counts_by_the_minute(offer, wish)
+    for day in _by_day(offer, rooms, _starts(offer, wish, low, high, occupancy, now)):
+        if alike and _is_alike(offer, day, length) and granted(*day[0]) and granted(*day[-1]):
+            yield from (start for start, _ in day)
         else:
-            yield from (start for start, names in run if granted(start, names))
+            yield from (start for start, names in day if granted(start, names))
 
 
 def is_free_on(offer: Offer, wish: Wish, day: date, occupancy: Occupancy, now: datetime) -> bool:
@@ -293,35 +291,38 @@ def _grid_of(grid: timedelta, where: ZoneInfo, start: datetime, end: datetime) -
         moment = next_on_grid(tomorrow, grid, where)
 
 
-Run = list[tuple[datetime, dict[str, str]]]
+StartsOfDay = list[tuple[datetime, dict[str, str]]]
 
 
-def _runs(offer: Offer, rooms: Mapping[str, Stretches], starts: Iterable[datetime]) -> Iterator[Run]:
-    """The starts with room for every part, each with a resource for each, as runs of neighbours on one local date."""
-    run: Run = []
+def _by_day(offer: Offer, rooms: Mapping[str, Stretches], starts: Iterable[datetime]) -> Iterator[StartsOfDay]:
+    """Of each local date the starts with room for every part, each with a resource for each."""
+    found: StartsOfDay = []
     day: date | None = None
     for start in starts:
-        names: dict[str, str] = {}
-        for component_id, stretches in rooms.items():
-            name = stretches.at(start)
-            if name is None:
-                break
-            names[component_id] = name
-        on = local_date(start, offer.where) if len(names) == len(rooms) else None
-        if run and on != day:
-            yield run
-            run = []
+        names = {component_id: stretches.at(start) for component_id, stretches in rooms.items()}
+        named = {component_id: name for component_id, name in names.items() if name is not None}
+        if len(named) < len(rooms):
+            continue
+        on = local_date(start, offer.where)
+        if found and on != day:
+            yield found
+            found = []
         day = on
-        if on is not None:
-            run.append((start, names))
-    if run:
-        yield run
+        found.append((start, named))
+    if found:
+        yield found
 
 
-def _is_alike(offer: Offer, run: Run, length: timedelta) -> bool:
-    """Whether no clock change lies in the run: all of its starts and ends are on the grid, or all are off it."""
-    first, last = run[0][0].astimezone(offer.where), (run[-1][0] + length).astimezone(offer.where)
+def _is_alike(offer: Offer, day: StartsOfDay, length: timedelta) -> bool:
+    """Whether no clock change lies between: all of the starts and ends are on the grid, or all are off it."""
+    first, last = day[0][0].astimezone(offer.where), (day[-1][0] + length).astimezone(offer.where)
     return first.utcoffset() == last.utcoffset()
+
+
+def counts_who_gets_it(offer: Offer, wish: Wish) -> bool:
+    """Whether it is of weight which resource a part is given: another part could need it, or others compete for it."""
+    named = [resource.resource_id for _, resource in choices(offer, wish)]
+    return len(named) > len(set(named)) or (offer.approval is not None and not offer.approval.blocks)
 
 
 def _counts_by_the_minute(offer: Offer, wish: Wish) -> bool:

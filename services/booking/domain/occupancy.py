@@ -62,8 +62,9 @@ class Track:
         return found
 
     def occupied(self, low: datetime, high: datetime) -> Iterator[Span]:
-        """The occupied spans that meet `[low, high)`, latest first."""
-        return ((taken[0], taken[1]) for taken in self._near(low, high))
+        """The occupied spans that meet `[low, high)`, in the order of their starts."""
+        first, after = bisect_left(self._taken, (low - self._longest,)), bisect_left(self._taken, (high,))
+        return (taken[:2] for taken in self._taken[first:after] if taken[1] > low)
 
     def shorten(self, low: datetime, high: datetime, start: datetime, end: datetime) -> Span | None:
         """The part of `[low, high)` around the booked `[start, end)` that meets nobody; None if even that meets somebody."""

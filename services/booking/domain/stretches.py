@@ -68,8 +68,8 @@ def _taken(
     """The spans that no booked span may touch, because the buffers around it would meet what is occupied."""
     setup, teardown = part.buffers(resource)
     if resource.kind in EXCLUSIVE and resource.resource_id in occupancy.units:
-        for start, end in occupancy.units[resource.resource_id].occupied(low - setup, high + teardown):
-            yield start - teardown, end + setup
+        occupied = occupancy.units[resource.resource_id].occupied(low - setup, high + teardown)
+        yield from ((start - teardown, end + setup) for start, end in occupied) if setup or teardown else occupied
     elif resource.kind is Kind.POOL:
         most = (resource.capacity or 0) - count
         since: datetime | None = low - setup if most < 0 else None

@@ -8,7 +8,7 @@ from itertools import repeat
 from uuid import UUID
 
 from hubkit.db import ReadConn
-from services.booking.domain.availability import Free, LaterStarts, curable, free, free_starts, is_free_on
+from services.booking.domain.availability import Free, LaterStarts, counts_who_gets_it, curable, free, free_starts, is_free_on
 from services.booking.domain.claims import Placement, Reasons, Wish
 from services.booking.domain.codes import Queue
 from services.booking.domain.evaluation import candidates, evaluate, windows
@@ -94,7 +94,10 @@ async def _starts_of(
 async def _read_window(
     conn: ReadConn, offer: Offer, wish: Wish, low: datetime, high: datetime, ignore: UUID | None, now: datetime
 ) -> Occupancy:  # fmt: skip
-    """What is taken in all of a window as a newcomer finds it, of an offer without sessions; nothing tells by whom."""
+    """What is taken in all of a window as a newcomer finds it, of an offer without sessions; nothing tells by whom.
+
+    Without what is booked inside of what is occupied, unless it could be of weight: it only settles which adviser is chosen.
+    """
     edges, further = _of_window(offer, wish, low, high)
     occupancy = await read_occupancy(conn, edges, used={}, now=now, ignore=ignore)
     hulls: dict[str, Wanted] = {}
@@ -105,8 +108,11 @@ async def _read_window(
     units = [window for window in wanted if window.unit_no is not None]
     pools = [window for window in wanted if window.pool_no is not None]
     tracks: dict[str, list[Taken]] = {}
-    for n, kept, *columns in await store.read_tracks(conn, units, now, ignore) if units else ():
-        tracks.setdefault(units[n].resource_id, []).extend(zip(*columns, repeat(NOBODY), repeat(kept)))
+    exact = counts_who_gets_it(offer, wish)
+    found = await store.read_tracks(conn, units, now, ignore, booked=exact) if units else ()
+    for n, kept, lows, highs, starts, ends in found:
+        spans = zip(lows, highs, starts or lows, ends or highs, repeat(NOBODY), repeat(kept), strict=False)
+        tracks.setdefault(units[n].resource_id, []).extend(spans)
     occupancy.units = {name: Track.of(taken) for name, taken in tracks.items()}
     steps = await store.read_steps(conn, pools, now, ignore) if pools else ()
     occupancy.pools = {pools[n].resource_id: Profile.of(times, changes) for n, times, changes in steps}

@@ -66,11 +66,11 @@ def test_profile_peak_is_the_maximum_at_every_edge(
     assert profile.highest() == max((level(minute) for minute in range(300)), default=0)
 
 
-def test_occupied__latest_first() -> None:
+def test_occupied__in_the_order_of_their_starts() -> None:
     track = Track()
     track.add((t(0), t(10), t(0), t(10), UUID(int=1), False))
     track.add((t(20), t(30), t(20), t(30), UUID(int=2), False))
-    assert list(track.occupied(t(5), t(25))) == [(t(20), t(30)), (t(0), t(10))]
+    assert list(track.occupied(t(5), t(25))) == [(t(0), t(10)), (t(20), t(30))]
     assert list(track.occupied(t(10), t(20))) == []
 
 
