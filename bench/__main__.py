@@ -140,11 +140,11 @@ def measure(hub: Hub, table: Table, *, requests: int, old: int, seconds: float, 
             say("  booking alone")
             well = table.rate(f"spread over 200 rooms, the first {WARM:,}", hub, frontend, town.spread(WARM))
             well &= _four(hub, table, frontend, town, f"after {WARM:,}", requests, seconds)
+            well &= days.measure(hub, table, town, frontend, questions=QUESTIONS, seed=seed)
+            well &= waiting.measure(hub, table, rounds=STAMPEDES, seed=seed)
             asyncio.run(_write_old(hub.postgres["booking"], town, old))
             well &= _four(hub, table, frontend, town, f"after {old:,}", requests, seconds)
             well &= _bare(hub, table, town.now, requests)
-            well &= days.measure(hub, table, town, frontend, questions=QUESTIONS, seed=seed)
-            well &= waiting.measure(hub, table, rounds=STAMPEDES, seed=seed)
         say("  all services")
         well &= _four(hub, table, frontend, town, "beside the others", requests, seconds)
     finally:
