@@ -5,15 +5,17 @@ Revisions go forward only. A service's first one says `down_revision = None`, `b
 """
 
 import asyncio
+import runpy
 import threading
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncpg
-from alembic import command, op
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from sqlalchemy.util import await_only
+
+# Alembic and SQLAlchemy take a quarter of a service's start to load. It asks what is `missing` only; who upgrades loads them.
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _HERE = Path(__file__).parent
 _SERVICES = _HERE.parent.parent / "services"
@@ -29,6 +31,9 @@ def sql(script: str) -> None:
 
     `op.execute` would make a prepared statement, which takes one command only, and would read `:name` as a parameter.
     """
+    from alembic import op
+    from sqlalchemy.util import await_only
+
     connection = op.get_bind()
     connection.exec_driver_sql("SELECT 1")  # opens SQLAlchemy's transaction, which the script then joins
     driver = connection.connection.driver_connection
@@ -36,11 +41,16 @@ def sql(script: str) -> None:
     await_only(driver.execute(script))
 
 
-def _config(service: str, dsn: str) -> Config:
+def _locations(service: str) -> tuple[Path, Path]:
+    return _HERE / "versions", _SERVICES / service / "migrations"
+
+
+def _config(service: str, dsn: str) -> "Config":
+    from alembic.config import Config
+
     config = Config()
-    locations = [_HERE / "versions", _SERVICES / service / "migrations"]
     config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
-    config.set_main_option("version_locations", "\n".join(str(path).replace("%", "%%") for path in locations))
+    config.set_main_option("version_locations", "\n".join(str(path).replace("%", "%%") for path in _locations(service)))
     config.set_main_option("path_separator", "newline")
     config.attributes["dsn"] = dsn  # never in the option file: a `%` in a password breaks it
     return config
@@ -54,24 +64,34 @@ async def upgrade(dsn: str, service: str) -> None:
     await asyncio.to_thread(_upgrade, _config(service, dsn))
 
 
-def _upgrade(config: Config) -> None:
+def _upgrade(config: "Config") -> None:
+    from alembic import command
+
     with _ONE_AT_A_TIME:
         command.upgrade(config, "heads")
 
 
 async def missing(connection: asyncpg.Connection, service: str) -> frozenset[str]:
     """Revisions that the code knows and the database has not; empty = at head."""
-    script = ScriptDirectory.from_config(_config(service, ""))
-    known = {revision.revision: revision for revision in script.walk_revisions()}
+    known = _known(service)
     applied: set[str] = set()
     if await connection.fetchval("SELECT to_regclass('alembic_version')") is not None:
         due = [row["version_num"] for row in await connection.fetch("SELECT version_num FROM alembic_version")]
         while due:  # the table names the newest only: what they follow and what they depend on is in it too
             name = due.pop()
             if name in known and name not in applied:
-                due += [*_names(known[name].down_revision), *_names(known[name].dependencies)]
+                due += known[name]
             applied.add(name)
     return frozenset(known) - applied
+
+
+def _known(service: str) -> dict[str, list[str]]:
+    """Each revision in the code, and those that it follows or depends on."""
+    known: dict[str, list[str]] = {}
+    for path in (path for folder in _locations(service) for path in folder.glob("*.py") if path.name != "__init__.py"):
+        names = runpy.run_path(str(path))
+        known[names["revision"]] = [*_names(names["down_revision"]), *_names(names.get("depends_on"))]
+    return known
 
 
 def _names(revisions: str | Collection[str] | None) -> Collection[str]:
