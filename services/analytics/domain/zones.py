@@ -56,6 +56,7 @@ def closing_edge(day: date, minutes: int, where: ZoneInfo) -> datetime:
     return _edge(day, minutes, where, fold=1)
 
 
+@lru_cache(maxsize=INSTANTS_CACHED_MAX)  # a hub's rooms open and close at the same hours
 def _edge(day: date, minutes: int, where: ZoneInfo, *, fold: int) -> datetime:
     local = datetime.combine(day, time()) + timedelta(minutes=minutes)
     early = local.replace(tzinfo=where, fold=0).astimezone(UTC)
