@@ -27,6 +27,6 @@ WHAT_MORE: Final = (
     " payment, rows for accounting, three entries in the audit log, each with the question whom to notify.",
     "  Indico: the reservation with its occurrences, blockings, hours and other people's requests looked through; two mails"
     " written from templates and queued; the room's calendar of the booking in the answer.",
-    "What Hubnetz does that they do not: an idempotent request with its stored outcome, and an event on a bus with its outbox.",
+    "What Hubnetz does that they do not do here: an outcome stored for each request's id, an event on a bus by its outbox.",
     "Hubnetz decides requests in batches and answers on a bus; a person alone waits for the batch, a crowd shares it.",
 )

@@ -94,14 +94,14 @@ def measure(hub: Hub, add: Add, *, seed: int) -> bool:
     with hub.alone("booking"):
         well = _hubnetz(hub, add, seed)
         with hub.folder.hold("booking"):  # nothing of ours but idle servers runs beside the peers
-            _told(add, f"pretix {places.version('pretix')}", lambda name: _pretix(hub, name, add))
-            _told(add, f"Indico {places.version('indico')}", lambda name: _indico(hub, name, add))
+            told(add, f"pretix {places.version('pretix')}", lambda name: _pretix(hub, name, add))
+            told(add, f"Indico {places.version('indico')}", lambda name: _indico(hub, name, add))
     for text in WHAT_MORE:
-        say.line(f"  {text}")
+        print(f"  {text}", flush=True)
     return well
 
 
-def _told(add: Add, name: str, measured: Callable[[str], None]) -> None:
+def told(add: Add, name: str, measured: Callable[[str], None]) -> None:
     """Measure a peer; one that cannot be installed or started here is a line of the table, never a silence."""
     try:
         measured(name)

@@ -9,7 +9,8 @@ import pytest
 from bench.peers import indico, places, pretix
 from bench.peers.loop import Answer, Run
 from bench.peers.peer import Counts, Size
-from bench.peers.side_by_side import Measured
+from bench.peers.side_by_side import Measured, told
+from deploy.failures import Failure
 
 LOCKS = Path(places.__file__).parent / "locks"
 
@@ -90,3 +91,19 @@ def test_lock_of_a_peer__holds_what_is_wanted_with_hashes(name: str) -> None:
     pinned = [wanted for wanted in places.WANTED[name] if "==" in wanted]
 
     assert all(f"{wanted} \\\n    --hash=sha256:" in text for wanted in pinned)
+
+
+def test_peer_that_cannot_be_installed__a_line_that_says_why() -> None:
+    rows: list[dict[str, object]] = []
+
+    def add(name: str, value: float, unit: str, **more: object) -> None:
+        rows.append({"name": name, "value": value, "unit": unit, **more})
+
+    def fails(_: str) -> None:
+        raise Failure("wants Python < 3.12", remedy="another Python")
+
+    told(add, "x 1.0", fails)
+
+    assert [(row["name"], row["why"]) for row in rows] == [
+        ("x 1.0: NOT MEASURED, it could not be run here", "wants Python < 3.12")
+    ]
