@@ -21,8 +21,12 @@ class Nest:
         self._before = frozenset(_descendants(frozenset()))
 
     def alive(self) -> dict[int, str]:
-        """Process id -> command line of each new descendant that lives; a zombie counts as dead."""
-        return {pid: _command(pid) for pid, state in _descendants(self._before).items() if state not in "ZX"}
+        """Process id -> command line of each new descendant that lives; a zombie counts as dead.
+
+        So does one without a command line: it has given its memory back and is about to be a zombie.
+        """
+        living = (pid for pid, state in _descendants(self._before).items() if state not in "ZX")
+        return {pid: command for pid in living if (command := _command(pid))}
 
     def reap(self) -> None:
         """Take dead orphans off the table of processes; they came to us, nobody else waits for them."""
