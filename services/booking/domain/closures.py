@@ -25,6 +25,7 @@ from services.booking.domain.requests import (
 from services.booking.domain.transitions import TABLE, Trigger
 from services.booking.limits import ALTERNATIVES_MAX, DISPLACED_SEARCHED_MAX, NEXT_START_WITHIN
 
+OFFER_CANCELLED = "offer_cancelled"
 NOBODY = Actor(Role.SYSTEM, None, frozenset(), True)
 STAY = Move(None, None, None, None, None)
 
@@ -60,7 +61,9 @@ def close(desk: Desk, closures: list[Closure], now: datetime) -> list[Applied]:
             if (Trigger.CLOSURE, booking.state) not in TABLE or not _is_hit(booking, closure, now):
                 continue
             if booking.claimant.kind is ClaimantKind.HOUSE and booking.state is State.CONFIRMED and closure.resource_id is None:
-                continue  # the rooms of a session follow their session
+                if closure.cause == OFFER_CANCELLED:
+                    desk.freed |= release_rooms(desk, booking)
+                continue  # else the rooms of a session follow their session
             if State.DISPLACED in TABLE[Trigger.CLOSURE, booking.state]:
                 searched += 1
                 _displace(desk, booking, closure, now, search=searched <= DISPLACED_SEARCHED_MAX)

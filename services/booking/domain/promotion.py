@@ -144,7 +144,7 @@ def place_session(desk: Desk, rooms: Rooms, now: datetime) -> bool:
     """Let a session occupy its rooms, all or none; it stays among the unplaced otherwise."""
     session, offer = rooms.session, desk.offers.get(rooms.offer_id)
     assert session.start is not None and session.end is not None, "a session has its time"
-    if session.end <= now or offer is None or in_the_way(desk, rooms):
+    if session.end <= now or offer is None or offer.cancelled or in_the_way(desk, rooms):
         return False
     booking = Booking(
         booking_id=rooms.booking_id, offer_id=rooms.offer_id, offer_revision=offer.revision,

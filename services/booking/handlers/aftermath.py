@@ -11,7 +11,7 @@ from contracts.booking.vocabulary import Span
 from contracts.envelope import Event
 from hubkit.db import Tx
 from services.booking.domain.claims import Booking
-from services.booking.domain.closures import Applied, Closure, close, release_rooms, search_windows, take_along
+from services.booking.domain.closures import OFFER_CANCELLED, Applied, Closure, close, release_rooms, search_windows, take_along
 from services.booking.domain.codes import Kind
 from services.booking.domain.copies import OfferCopy, ResourceCopy, Status
 from services.booking.domain.desk import Desk, Rooms
@@ -91,7 +91,7 @@ def add_offer(effects: Effects, before: OfferCopy | None, after: OfferCopy) -> N
     if before is None:
         return
     if after.status is Status.CANCELLED and before.status is not Status.CANCELLED:
-        effects.closures.append(Closure(after.offer_id, None, "offer_cancelled", *EVER))
+        effects.closures.append(Closure(after.offer_id, None, OFFER_CANCELLED, *EVER))
     old_spans, new_spans = blackouts_of(before.rules, of_offer=True), blackouts_of(after.rules, of_offer=True)
     effects.closures += [
         Closure(after.offer_id, None, cause, start, end) for start, end, cause in sorted(new_spans - old_spans)

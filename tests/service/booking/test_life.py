@@ -205,6 +205,18 @@ async def test_session__occupies_its_rooms_or_waits_for_them_before_the_queue(hu
     assert await hub.violations() == {}
 
 
+async def test_session_of_a_cancelled_offer__gives_back_its_rooms(hub: Hub) -> None:
+    await hub.publish(published("hall", **one("unit", room())))
+    talk = one("session", SESSION | {"occupies": ["room-1"]})
+    await hub.publish(published("talk", **talk))
+    start, end = at(17, day=8), at(18, day=8)
+    assert said(await hub.ask(command(wish("hall", start, end), "r1"))) == ["BookingRejected conflict"]
+    gone = await hub.republish(published("talk", revision=2, status="cancelled", **talk))
+    assert "BookingCancelled" in [a.type for a in gone]
+    assert said(await hub.ask(command(wish("hall", start, end), "r2"))) == ["BookingConfirmed"]
+    assert await hub.violations() == {}
+
+
 async def test_series__wall_clock_over_the_change_skipped_and_added(hub: Hub) -> None:
     await hub.publish(published("hall", **one("unit", room())))
     await hub.ask(command(wish("hall", at(9, day=7), person="bob"), "block"))

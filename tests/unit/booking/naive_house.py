@@ -71,7 +71,8 @@ class Naive(Life):
             names = {piece.thing for piece in claim.pieces} or set(claim.waits_for)
             mine = claim.offer == offer if thing is None else (thing in names and (bool(claim.pieces) or names == {thing}))
             if claim.who == HOUSE and thing is None and claim.state == "confirmed":
-                continue  # the rooms follow their session
+                freed |= self.change(claim, "cancelled") if claim.offer == offer else set()
+                continue
             if not mine or claim.end <= self.now or not (claim.start < end and claim.end > start):
                 continue
             if claim.state in ("confirmed", "pending_approval"):

@@ -161,7 +161,7 @@ class Life(Town):
     def take_rooms(self) -> None:
         """The course moves into its rooms, into all or none, if nobody is in the way."""
         course = self.things["c1"]
-        if self.roomless is None or course.end <= self.now:
+        if self.roomless is None or course.end <= self.now or self.offers["course"].status == "cancelled":
             return
         pieces = tuple(
             Piece("rooms", room.name, course.start - room.before, course.end + room.after, 1)
