@@ -299,8 +299,12 @@ def _by_day(offer: Offer, rooms: Mapping[str, Stretches], starts: Iterable[datet
     found: StartsOfDay = []
     day: date | None = None
     for start in starts:
-        names = {component_id: stretches.at(start) for component_id, stretches in rooms.items()}
-        named = {component_id: name for component_id, name in names.items() if name is not None}
+        named: dict[str, str] = {}
+        for component_id, stretches in rooms.items():
+            name = stretches.at(start)
+            if name is None:
+                break
+            named[component_id] = name
         if len(named) < len(rooms):
             continue
         on = local_date(start, offer.where)

@@ -99,7 +99,8 @@ async def _read_window(
     Without what is booked inside of what is occupied, unless it could be of weight: it only settles which adviser is chosen.
     """
     edges, further = _of_window(offer, wish, low, high)
-    occupancy = await read_occupancy(conn, edges, used={}, now=now, ignore=ignore)
+    others = offer.limits or (offer.approval is not None and not offer.approval.blocks)
+    occupancy = await read_occupancy(conn, edges if others else (), used={}, now=now, ignore=ignore)
     hulls: dict[str, Wanted] = {}
     for resource, first, last in further:
         known = hulls.get(resource.resource_id, (resource, first, last))
