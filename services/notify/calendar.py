@@ -69,5 +69,5 @@ def _address(mailbox: str, **parameters: str) -> vCalAddress:
 
 
 def _parameter(value: str) -> str:
-    """A parameter cannot hold a double quote (RFC 5545 3.2)."""
-    return clean(value).replace('"', "'")
+    """A parameter cannot hold a double quote (RFC 5545 3.2); a backslash means nothing there, and readers take it for one."""
+    return clean(value).replace('"', "'").replace("\\", "/")
