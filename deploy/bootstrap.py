@@ -182,12 +182,12 @@ def check(python: Path) -> None:
     )
 
 
-def pytest(python: Path, levels: tuple[str, ...], *, workers: int, dist: str = "load") -> None:
+def pytest(python: Path, levels: tuple[str, ...], *, workers: int) -> None:
     """Run those levels that have tests; output goes straight to the terminal."""
     folders = [f"tests/{level}" for level in levels if list((ROOT / "tests" / level).rglob("test_*.py"))]
     if not folders:
         return
-    spread = ["-n", str(workers), "--dist", dist] if workers > 1 else []
+    spread = ["-n", str(workers)] if workers > 1 else []
     command = [str(python), "-m", "pytest", "-q", *spread, *folders]
     if subprocess.run(command, cwd=ROOT, check=False).returncode:  # noqa: S603
         raise Failed(f"tests failed: {' '.join(folders)}\n  try: {' '.join(command)}")
@@ -200,8 +200,7 @@ def test(python: Path) -> None:
     if subprocess.run([str(python), "-m", "deploy.local.fetch"], cwd=ROOT, check=False).returncode:  # noqa: S603
         raise Failed("the servers could not be fetched, see above")
     pytest(python, LEVELS_WITH_SERVERS, workers=2)
-    # By file: a whole hub, which a file's tests share, starts in one process only.
-    pytest(python, ("e2e",), workers=2, dist="loadfile")
+    pytest(python, ("e2e",), workers=1)  # whole hubs, each with work for two cores: side by side they only take longer
     if os.environ.get(BACKEND) == "docker":
         pytest(python, ("docker",), workers=1)
 
