@@ -5,6 +5,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
+from hubkit import migrations
+
 EXTENSIONS: Final = ("pg_trgm", "unaccent")
 # One job at a time per server: two that start together would both find the role missing. Session lock of the admin database.
 _JOB_LOCK: Final = 7_235_081_316
@@ -32,8 +34,6 @@ async def migrate(admin_dsn: str, *, service: str, password: str, database: str 
         await _extensions(dsn_for(admin_dsn, database=name))
     finally:
         await admin.close()  # and with the session goes the lock
-    from hubkit import migrations  # Alembic takes 0.4 s to load, and the runner imports this module for its names
-
     dsn = dsn_for(admin_dsn, database=name, role=service, password=password)
     await migrations.upgrade(dsn, service)
     return dsn

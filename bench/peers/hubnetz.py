@@ -6,12 +6,10 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
-import asyncpg
-
 from bench.bookings import Town
 from bench.frontend import Frontend, Wanted
 from bench.peers.loop import ANSWER_SECONDS_MAX, Answer, Run
-from bench.peers.peer import Counts
+from bench.peers.peer import Counts, counted
 
 _LOOK_SECONDS: Final = 0.0005
 _MEANS: Final = {"BookingConfirmed": Answer.CONFIRMED, "BookingRejected": Answer.REFUSED}
@@ -40,13 +38,8 @@ SELECT
 
 async def counts(dsn: str) -> Counts:
     """Read from booking's tables."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        row = await connection.fetchrow(_COUNTS)
-    finally:
-        await connection.close()
-    assert row is not None
-    return Counts(sold=row[0], oversold=row[1], doubled=row[2])
+    sold, oversold, doubled = await counted(dsn, _COUNTS)
+    return Counts(sold=sold, oversold=oversold, doubled=doubled)
 
 
 class SmallTown(Town):

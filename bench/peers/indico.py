@@ -7,12 +7,10 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Final
 
-import asyncpg
-
 from bench.hub import Hub
 from bench.peers.house import House, house
 from bench.peers.loop import Answer, Ask
-from bench.peers.peer import Counts, Shop, encoded
+from bench.peers.peer import Counts, Shop, counted, encoded
 
 ROOMS: Final = 50
 SLOT: Final = timedelta(minutes=30)
@@ -63,13 +61,8 @@ class Indico:
 
     async def counts(self) -> Counts:
         """Read from its tables; it has no sessions that could be sold out."""
-        connection = await asyncpg.connect(self.dsn)
-        try:
-            row = await connection.fetchrow(_COUNTS)
-        finally:
-            await connection.close()
-        assert row is not None
-        return Counts(sold=row[0], oversold=0, doubled=row[1])
+        sold, doubled = await counted(self.dsn, _COUNTS)
+        return Counts(sold=sold, oversold=0, doubled=doubled)
 
 
 def slot_start(first: date, number: int) -> datetime:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import asyncpg
+
 from bench.peers.loop import Answer, Ask, Line, Run, crowd
 
 AT_ONCE: Final = 16  # people; more only make the queue in front of the workers longer
@@ -51,6 +53,17 @@ class Shop:
     def run(self, asks: Sequence[Ask], at_once: int) -> Run:
         """All requests by so many people at once."""
         return crowd(asks, [Line(self.port, self.headers, self.judge) for _ in range(at_once)])
+
+
+async def counted(dsn: str, query: str) -> tuple[int, ...]:
+    """The one row of numbers that the query comes to."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        row = await connection.fetchrow(query)
+    finally:
+        await connection.close()
+    assert row is not None, "an aggregate has a row"
+    return tuple(row)
 
 
 def encoded(path: str, body: object) -> Ask:

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import asyncpg
-
 from bench.hub import Hub
 from bench.peers.house import House, house
 from bench.peers.loop import Answer, Ask
-from bench.peers.peer import LAST, Counts, Shop, Size, encoded
+from bench.peers.peer import LAST, Counts, Shop, Size, counted, encoded
 
 QUOTAS: Final = 20
 ENOUGH: Final = 100_000
@@ -56,13 +54,8 @@ class Pretix:
 
     async def counts(self) -> Counts:
         """Read from its tables; it has nothing that could overlap."""
-        connection = await asyncpg.connect(self.dsn)
-        try:
-            row = await connection.fetchrow(_COUNTS)
-        finally:
-            await connection.close()
-        assert row is not None
-        return Counts(sold=row[0], oversold=row[1], doubled=0)
+        sold, oversold = await counted(self.dsn, _COUNTS)
+        return Counts(sold=sold, oversold=oversold, doubled=0)
 
 
 def judge(status: int, body: bytes) -> Answer:

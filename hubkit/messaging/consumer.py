@@ -87,13 +87,21 @@ class Consumer(Generic[PlanT]):
         Errors: `ConsumerStopped`; then nothing of the part in hand is committed.
         """
         started = time.perf_counter()
-        parts = [Part([self._receive(record) for record in records])]
-        while parts:
-            parts[:1] = await self._settle(parts[0])
+        await self._go_through(records)
         topic = self.subscription.topic.name
         self.metrics.add("hubnetz_consumer_records_total", len(records), topic=topic)
         self.metrics.observe("hubnetz_consumer_batch_records", len(records), topic=topic)
         self.metrics.observe("hubnetz_consumer_batch_seconds", time.perf_counter() - started, topic=topic)
+
+    async def _go_through(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        """The records of one poll in one transaction, or in more if it must be."""
+        await self._finish(Part([self._receive(record) for record in records]))
+
+    async def _finish(self, part: Part) -> None:
+        """Whatever it takes, in log order."""
+        parts = [part]
+        while parts:
+            parts[:1] = await self._settle(parts[0])
 
     def _receive(self, record: ConsumerRecord[bytes, bytes]) -> Received:
         headers = tuple(record.headers)

@@ -41,7 +41,7 @@ async def settle(tx: Tx) -> None:
 async def read_in_bulk(tx: Tx) -> None:
     """For days that hold a large part of all facts: read the table from end to end, not row by row through an index.
 
-    After `settle`. Half a year out of 1 M facts was folded in 5.8 s by the index, with all of it read (2026-11-25).
+    After `settle`. Half a year out of 1 M facts took 5.8 s to fold by the index (2026-11-25).
     """
     await tx.execute("SELECT set_config('random_page_cost', '4', true), set_config('enable_mergejoin', 'off', true)")
 

@@ -1,7 +1,8 @@
 """Booking's records checked by the contract's own rules, without making its objects: of a fact a dict of plain values.
 
 The contract's validators are the source: each is rewritten to the same patterns, bounds and vocabularies with the objects
-left out (ids stay text, instants become numbers). It takes two thirds of the time and leaves a third of the objects behind.
+left out (ids stay text, instants become numbers). A record and its row take about half the time (39 to 55 us against 74 to 82
+in one run on a busy machine, 2026-11-25).
 What is refused here, and every type that has a part this page does not know, is read by `contracts.envelope` as before: so
 reasons are given there and nowhere else.
 """

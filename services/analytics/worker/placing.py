@@ -7,7 +7,6 @@ into rows (`wire.lean`), since nothing else of them is needed.
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
@@ -59,9 +58,8 @@ class PlacingConsumer(Consumer[Any]):
         placing.places, placing.readers, placing.reader = places, readers, None
         return placing
 
-    async def process(self, records: Sequence[Any]) -> None:
-        """As hubkit's: returns when every record is committed. Transactions follow each other in log order."""
-        started = time.perf_counter()
+    async def _go_through(self, records: Sequence[Any]) -> None:
+        """Several transactions, one after the other in log order."""
         await self._find_reader()
         writing: asyncio.Task[None] | None = None
         try:
@@ -69,7 +67,7 @@ class PlacingConsumer(Consumer[Any]):
                 part = Part(await self._read(records[start : start + EVENTS_PER_TRANSACTION_MAX]))
                 if writing is not None:
                     await writing
-                writing = asyncio.create_task(self._write(part))
+                writing = asyncio.create_task(self._finish(part))
             if writing is not None:
                 await writing
         finally:
@@ -78,10 +76,6 @@ class PlacingConsumer(Consumer[Any]):
                 with contextlib.suppress(asyncio.CancelledError):
                     await writing
             self.places.forget()
-        topic = self.subscription.topic.name
-        self.metrics.add("hubnetz_consumer_records_total", len(records), topic=topic)
-        self.metrics.observe("hubnetz_consumer_batch_records", len(records), topic=topic)
-        self.metrics.observe("hubnetz_consumer_batch_seconds", time.perf_counter() - started, topic=topic)
 
     async def _read(self, records: Sequence[Any]) -> list[Received]:
         """Some at a time: between them the transaction in hand gets its turn, and the database waits for us a ms at most."""
@@ -91,11 +85,6 @@ class PlacingConsumer(Consumer[Any]):
                 await asyncio.sleep(0)
             read += [self._receive(record) for record in records[start : start + RECORDS_READ_AT_ONCE_MAX]]
         return read
-
-    async def _write(self, part: Part) -> None:
-        parts = [part]
-        while parts:
-            parts[:1] = await self._settle(parts[0])
 
     async def _find_reader(self) -> None:
         """While keys are missing there is none: then `prepare` says so, and the batch waits."""

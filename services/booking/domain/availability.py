@@ -12,9 +12,9 @@ from services.booking.domain.codes import EXCLUSIVE, TAKEN, Kind, Per, Reason, W
 from services.booking.domain.evaluation import evaluate, on_grid, taken_by_others
 from services.booking.domain.hours import Span, local_date
 from services.booking.domain.occupancy import Occupancy
-from services.booking.domain.offers import Component, Offer, Resource, reach
+from services.booking.domain.offers import Component, Offer, reach
 from services.booking.domain.stretches import Stretches, choices, free_spans
-from services.booking.domain.wishes import taken_parts
+from services.booking.domain.wishes import resources_of, taken_parts
 from services.booking.domain.zones import DAY, MINUTE, midnight
 from services.booking.limits import (
     FREE_SPANS_MAX,
@@ -79,10 +79,16 @@ class LaterStarts:
         self._found: dict[datetime, datetime | None] = {}
 
     def after(self, start: datetime) -> datetime | None:
-        """The first start after `start`, at most a week later, at which the rules accept the wish with the same length."""
+        """The first start after `start`, at most a week later, at which the rules accept the wish with the same length.
+
+        After a start that they accept too: the first behind the next edge, so that one who is offered several can choose.
+        """
         last = start + NEXT_START_WITHIN
         first = bisect_right(self._edges, start)
-        for edge in self._edges[first : first + NEXT_START_TRIES_MAX]:
+        edges = self._edges[first : first + NEXT_START_TRIES_MAX]
+        if not self._is_on_grid(start):  # then the grid's next point may lie in front of all edges
+            edges.insert(0, start + SECOND)
+        for edge in edges:
             if edge > last:
                 return None
             if edge not in self._found:
@@ -91,6 +97,10 @@ class LaterStarts:
             if found is not None:
                 return found if found <= last else None
         return None
+
+    def _is_on_grid(self, start: datetime) -> bool:
+        grid, where = self._offer.grid, self._offer.where
+        return grid is None or all(on_grid(at.astimezone(where), grid) for at in (start, start + self._length))
 
     def _from(self, edge: datetime) -> datetime | None:
         """The first start from `edge` on that can be had, if it is the edge itself or only the grid lies between."""
@@ -131,10 +141,10 @@ def free_starts(
     rooms = {
         part.component_id: Stretches(
             (start, end - length, resource.resource_id)
-            for resource in resources
+            for resource in resources_of(part, wish)
             for start, end in free_spans(offer, wish, part, resource, low, high + length, occupancy)
         )
-        for part, resources in _by_part(offer, wish)
+        for part in taken_parts(offer, wish)
     }
     apart = not counts_who_gets_it(offer, wish)
 
@@ -201,11 +211,8 @@ def _room_for(offer: Offer, wish: Wish, start: datetime, end: datetime, occupanc
     A busy week has hundreds of edges, and most fail for this alone.
     """
     for part in taken_parts(offer, wish):
-        named = wish.choice(part.component_id)
         count = wish.count(part.component_id)
-        for resource in part.resources:
-            if named is not None and resource.resource_id != named:
-                continue
+        for resource in resources_of(part, wish):
             setup, teardown = part.buffers(resource)
             occupied = (start - setup, end + teardown)
             if taken_by_others(offer, resource, wish, count, occupied, (start, end), occupancy, {}) is None:
@@ -336,12 +343,6 @@ def _counts_by_the_minute(offer: Offer, wish: Wish) -> bool:
         and (wish.person_id is not None if limit.per is Per.PERSON else limit.group in (wish.groups or ()))
         for limit in offer.limits
     )
-
-
-def _by_part(offer: Offer, wish: Wish) -> Iterator[tuple[Component, list[Resource]]]:
-    for part in taken_parts(offer, wish):
-        named = wish.choice(part.component_id)
-        yield part, [resource for resource in part.resources if named is None or resource.resource_id == named]
 
 
 def _sessions(

@@ -14,7 +14,7 @@ from services.booking.domain.codes import EXCLUSIVE, Kind, Queue, Reason
 from services.booking.domain.hours import local_date
 from services.booking.domain.occupancy import Occupancy
 from services.booking.domain.offers import Component, Offer, Resource, reach
-from services.booking.domain.wishes import malformed, taken_parts
+from services.booking.domain.wishes import malformed, resources_of, taken_parts
 from services.booking.domain.zones import DAY, MINUTE, midnight, resolve
 from services.booking.limits import COMPETING_MAX, LONGEST_BOOKING, ORDERS_MAX
 
@@ -68,7 +68,7 @@ def spans(offer: Offer, wish: Wish) -> list[tuple[datetime, datetime]]:
         return [(start, end)]
     return [
         (candidate.start, candidate.end)
-        for candidate in _candidates(session, wish)
+        for candidate in resources_of(session, wish)
         if candidate.start is not None and candidate.end is not None
     ]
 
@@ -89,7 +89,7 @@ def windows(offer: Offer, wish: Wish, *, ahead: timedelta = timedelta()) -> Iter
     for part in taken_parts(offer, wish):
         if part.kind is Kind.SESSION:
             continue
-        for resource in _candidates(part, wish):
+        for resource in resources_of(part, wish):
             setup, teardown = part.buffers(resource)
             for start, end in booked:
                 low, high = start - setup, end + teardown + ahead
@@ -102,22 +102,14 @@ def windows(offer: Offer, wish: Wish, *, ahead: timedelta = timedelta()) -> Iter
 def candidates(offer: Offer, wish: Wish) -> Iterator[Resource]:
     """Every resource that the wish could get: their rows are what a decision locks."""
     for part in taken_parts(offer, wish):
-        yield from _candidates(part, wish)
-
-
-def _candidates(part: Component, wish: Wish) -> Sequence[Resource]:
-    named = wish.choice(part.component_id)
-    if named is None:
-        return part.resources
-    resource = part.find(named)
-    return () if resource is None else (resource,)
+        yield from resources_of(part, wish)
 
 
 def _of_the_offer(offer: Offer, wish: Wish, parts: Sequence[Component], now: datetime) -> list[Why]:
     """What can be said before any span is looked at."""
     found: list[Why] = []
     for part in parts:
-        if not _candidates(part, wish):
+        if not resources_of(part, wish):
             code = Reason.UNKNOWN_OFFER if wish.choice(part.component_id) is not None else Reason.NOT_BOOKABLE
             found.append(Why(code, part.component_id))
         if wish.count(part.component_id) > offer.quantity_most and not wish.overbook:
@@ -144,7 +136,7 @@ def _place_in_a_session(
 ) -> Placement | Reasons:  # fmt: skip
     """Try the sessions in list order, each with its own span; the reasons are those of all that were tried."""
     refused: list[Reasons] = []
-    for candidate in _candidates(session, wish):
+    for candidate in resources_of(session, wish):
         if not candidate.scheduled or candidate.start is None or candidate.end is None:
             refused.append(reasons([*found, Why(Reason.NOT_BOOKABLE, session.component_id)]))
             continue
@@ -199,7 +191,7 @@ def _give(
     placed: dict[str, Part] = {}
     lacks: list[Why] = []
     for part in order:
-        among = (session,) if session is not None and part.kind is Kind.SESSION else _candidates(part, wish)
+        among = (session,) if session is not None and part.kind is Kind.SESSION else resources_of(part, wish)
         if part.kind is Kind.ADVISER and len(among) > 1:
             among = _least_booked_first(offer, among, span[0], occupancy)
         given = _pick(offer, part, among, wish, span, local, occupancy, placed)
@@ -367,8 +359,8 @@ def _orders(parts: Sequence[Component], wish: Wish) -> Iterator[Sequence[Compone
 
     Where parts share units, then any other order: if all can be had, some order of choosing finds it.
     """
-    first = parts if len(parts) == 1 else sorted(parts, key=lambda part: len(_candidates(part, wish)))
+    first = parts if len(parts) == 1 else sorted(parts, key=lambda part: len(resources_of(part, wish)))
     yield first
-    units = [resource.resource_id for part in parts if part.kind in EXCLUSIVE for resource in _candidates(part, wish)]
+    units = [resource.resource_id for part in parts if part.kind in EXCLUSIVE for resource in resources_of(part, wish)]
     if len(first) > 1 and len(set(units)) < len(units):
         yield from islice(permutations(first), 1, ORDERS_MAX)

@@ -10,7 +10,7 @@ from services.booking.domain.codes import EXCLUSIVE, Kind
 from services.booking.domain.hours import Span
 from services.booking.domain.occupancy import Occupancy
 from services.booking.domain.offers import Component, Offer, Resource
-from services.booking.domain.wishes import taken_parts
+from services.booking.domain.wishes import resources_of, taken_parts
 
 
 class Stretches:
@@ -36,10 +36,8 @@ class Stretches:
 def choices(offer: Offer, wish: Wish) -> Iterator[tuple[Component, Resource]]:
     """Each part with each resource that may serve it."""
     for part in taken_parts(offer, wish):
-        named = wish.choice(part.component_id)
-        for resource in part.resources:
-            if named is None or resource.resource_id == named:
-                yield part, resource
+        for resource in resources_of(part, wish):
+            yield part, resource
 
 
 def free_spans(

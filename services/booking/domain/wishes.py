@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from services.booking.domain.claims import Wish
 from services.booking.domain.codes import Choose
-from services.booking.domain.offers import Component, Offer
+from services.booking.domain.offers import Component, Offer, Resource
 
 
 def taken_parts(offer: Offer, wish: Wish) -> Sequence[Component]:
@@ -12,6 +12,15 @@ def taken_parts(offer: Offer, wish: Wish) -> Sequence[Component]:
     if not offer.optional:
         return offer.components
     return [part for part in offer.components if not part.optional or part.component_id in wish.options]
+
+
+def resources_of(part: Component, wish: Wish) -> Sequence[Resource]:
+    """Those of the part that may serve the wish: all, or the one that it names."""
+    named = wish.choice(part.component_id)
+    if named is None:
+        return part.resources
+    resource = part.find(named)
+    return () if resource is None else (resource,)
 
 
 def malformed(offer: Offer, wish: Wish, parts: Sequence[Component]) -> tuple[str, ...]:

@@ -58,6 +58,11 @@ def closing_edge(local: datetime, where: ZoneInfo) -> datetime:
     return (local - second).replace(tzinfo=UTC)
 
 
+def dates(first: date, after: date) -> list[date]:
+    """The local dates of `[first, after)`."""
+    return [first + n * DAY for n in range((after - first).days)]
+
+
 @lru_cache(maxsize=16_384)
 def midnight(day: date, where: ZoneInfo) -> datetime:
     """The first instant of a local date; some zones change their clocks at midnight."""

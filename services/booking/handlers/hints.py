@@ -13,7 +13,7 @@ from hubkit.db import Pool, ReadConn, reading, transaction
 from services.booking.domain.claims import Wish
 from services.booking.domain.hours import Span, local_date
 from services.booking.domain.offers import Offer
-from services.booking.domain.zones import DAY
+from services.booking.domain.zones import DAY, dates
 from services.booking.handlers import questions
 from services.booking.handlers.house import House
 from services.booking.limits import FREE_WINDOW_DAYS_MAX, HINT_READ_MAX
@@ -105,19 +105,15 @@ async def _pictures(
 def _part_to_look_at(offer: Offer, due: Due, known: Told | None, picture: Told, today: date) -> tuple[Told, Sequence[date]]:
     """The picture with the days that stand, and the days that have to be looked at, in order."""
     if known is None or known.revision != picture.revision:
-        return picture, _days(today, picture.until)
+        return picture, dates(today, picture.until)
     picture = picture._replace(days={day: is_free for day, is_free in known.days.items() if day >= today.isoformat()})
     if due.spans is None:
-        return picture, _days(max(today, known.until), picture.until)
+        return picture, dates(max(today, known.until), picture.until)
     touched: set[date] = set()
     for span in due.spans:
         first, last = questions.days_around(offer, ANYBODY, span)
-        touched.update(_days(max(today, first), min(picture.until, last + DAY)))
+        touched.update(dates(max(today, first), min(picture.until, last + DAY)))
     return picture, sorted(touched)
-
-
-def _days(first: date, after: date) -> list[date]:
-    return [first + n * DAY for n in range((after - first).days)]
 
 
 async def _sessions(house: House, conn: ReadConn, offer: Offer, now: datetime) -> dict[str, int]:

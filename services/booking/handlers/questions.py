@@ -15,7 +15,7 @@ from services.booking.domain.evaluation import candidates, evaluate, windows
 from services.booking.domain.hours import Span, local_date
 from services.booking.domain.occupancy import Occupancy, Profile, Taken, Track
 from services.booking.domain.offers import Offer
-from services.booking.domain.zones import DAY, midnight
+from services.booking.domain.zones import DAY, dates, midnight
 from services.booking.handlers.house import House
 from services.booking.handlers.reading import Asked, Wanted, read_occupancy
 from services.booking.limits import DAYS_AT_A_TIME, NEXT_START_WITHIN, PAUSE_SECONDS
@@ -153,8 +153,9 @@ async def list_days(
     by_day: dict[date, list[datetime]] = {}
     for start in starts:
         by_day.setdefault(local_date(start, offer.where), []).append(start)
-    days = [first + n * DAY for n in range((after - first).days)]
-    return as_of, [Day(day, min(by_day[day]), len(by_day[day])) if day in by_day else Day(day, None, 0) for day in days]
+    return as_of, [
+        Day(day, min(by_day[day]), len(by_day[day])) if day in by_day else Day(day, None, 0) for day in dates(first, after)
+    ]
 
 
 def days_around(offer: Offer, wish: Wish, occupied: Span) -> tuple[date, date]:
@@ -176,7 +177,7 @@ async def free_days(
     edges: list[Asked] = []
     further: list[Wanted] = []
     for offer, days in asked:
-        for first, after in _stretches(days):
+        for first, after in _without_gaps(days):
             low, high = midnight(first, offer.where), midnight(after, offer.where)
             of_offer = _of_window(offer, _with_length(offer, wish), low, high)
             edges += of_offer[0]
@@ -195,7 +196,7 @@ async def free_days(
     return found
 
 
-def _stretches(days: Sequence[date]) -> Iterator[tuple[date, date]]:
+def _without_gaps(days: Sequence[date]) -> Iterator[tuple[date, date]]:
     """Ordered dates as stretches `[first, after)` without a gap."""
     first = last = days[0]
     for day in days[1:]:

@@ -12,6 +12,10 @@ from services.booking.limits import HINT_OFFERS_MAX
 from tests.service.booking.hub import NOW, Hub, at, command, offer_id, one, published, room, wish
 
 HOURS = [{"weekday": day, "from": "10:00", "to": "11:00"} for day in range(1, 8)]
+LATE = [
+    {"weekday": 2, "from": "23:00", "to": "24:00"},  # 2 March 2027 is a Tuesday
+    {"weekday": 3, "from": "00:00", "to": "01:00"},
+]
 
 
 def hall(name: str, **more: Any) -> Any:
@@ -89,22 +93,14 @@ async def test_two_distant_days_in_one_run__those_two_and_no_other(hub: Hub) -> 
 
 async def test_claim_whose_tear_down_passes_midnight__the_next_day_is_told(hub: Hub) -> None:
     """Both days have one start: at 23:00, and at 00:00 of the next, which the tear-down of the first takes away."""
-    late = [
-        {"weekday": 2, "from": "23:00", "to": "24:00"},  # 2 March 2027 is a Tuesday
-        {"weekday": 3, "from": "00:00", "to": "01:00"},
-    ]
-    await hub.publish(hall("hall", hours=late, **one("unit", room("hall", teardown_minutes=30))))
+    await hub.publish(hall("hall", hours=LATE, **one("unit", room("hall", teardown_minutes=30))))
     await told(hub)
     await hub.ask(command(wish("hall", at(22)), "r1"))
     assert await days_told(hub) == {"2027-03-02": False, "2027-03-03": False}
 
 
 async def test_start_whose_tear_down_would_meet_a_claim_of_the_next_day__its_day_is_told(hub: Hub) -> None:
-    late = [
-        {"weekday": 2, "from": "23:00", "to": "24:00"},
-        {"weekday": 3, "from": "00:00", "to": "01:00"},
-    ]
-    await hub.publish(hall("hall", hours=late, **one("unit", room("hall", teardown_minutes=30))))
+    await hub.publish(hall("hall", hours=LATE, **one("unit", room("hall", teardown_minutes=30))))
     await told(hub)
     await hub.ask(command(wish("hall", at(23)), "r1"))
     assert await days_told(hub) == {"2027-03-02": False, "2027-03-03": False}

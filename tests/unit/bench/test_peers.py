@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.__main__ import Table
 from bench.peers import indico, places, pretix
 from bench.peers.loop import Answer, Run
 from bench.peers.peer import Counts, Size
@@ -72,17 +73,13 @@ def test_hot_session__a_sixth_is_refused() -> None:
     ],
 )
 def test_count_of_the_database__held_against_the_answers(counts: Counts, well: bool) -> None:
-    rows: list[dict[str, object]] = []
-
-    def add(name: str, value: float, unit: str, **more: object) -> None:
-        rows.append({"name": name, "value": value, "unit": unit, **more})
-
-    measured = Measured("x", add)
+    table = Table()
+    measured = Measured("x", table.add)
     measured.run("y", Run(1.0, [(1.0, Answer.CONFIRMED), (1.0, Answer.CONFIRMED), (1.0, Answer.REFUSED)]))
 
     assert measured.counted(counts) is well
-    assert (rows[-1]["value"], rows[-1]["told"]) == (counts.sold, 2)
-    assert (rows[-1]["oversold"], rows[-1]["double_booked"]) == (counts.oversold, counts.doubled)
+    assert (table.rows[-1]["value"], table.rows[-1]["told"]) == (counts.sold, 2)
+    assert (table.rows[-1]["oversold"], table.rows[-1]["double_booked"]) == (counts.oversold, counts.doubled)
 
 
 @pytest.mark.parametrize("name", places.WANTED)
@@ -94,16 +91,13 @@ def test_lock_of_a_peer__holds_what_is_wanted_with_hashes(name: str) -> None:
 
 
 def test_peer_that_cannot_be_installed__a_line_that_says_why() -> None:
-    rows: list[dict[str, object]] = []
-
-    def add(name: str, value: float, unit: str, **more: object) -> None:
-        rows.append({"name": name, "value": value, "unit": unit, **more})
+    table = Table()
 
     def fails(_: str) -> None:
         raise Failure("wants Python < 3.12", remedy="another Python")
 
-    told(add, "x 1.0", fails)
+    told(table.add, "x 1.0", fails)
 
-    assert [(row["name"], row["why"]) for row in rows] == [
+    assert [(row["name"], row["why"]) for row in table.rows] == [
         ("x 1.0: NOT MEASURED, it could not be run here", "wants Python < 3.12")
     ]

@@ -266,6 +266,13 @@ def test_free_spans_hold_exactly_the_bookable_spans(world: World, minute: int) -
     assert fits(world, start) is (contained and not too_far)
 
 
+def test_next_start_of_one_off_the_grid__the_next_grid_point() -> None:
+    """10:00 in Berlin is no multiple of 90 minutes from midnight; 10:30 is, and no edge lies between."""
+    of = offer(unit("a"), grid_minutes=90, horizon_days=1)
+    asked = wish(duration=90 * MINUTE)
+    assert next_start(of, asked, NOW, NOW + 90 * MINUTE, empty(of)) == NOW + 30 * MINUTE
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(world=worlds(), half_hours=st.integers(0, 400))
 def test_next_start_is_the_first_of_all_later_ones(world: World, half_hours: int) -> None:
