@@ -63,6 +63,6 @@ FORGET_SECONDS = 3600.0
 HINT_OFFERS_MAX = 50  # offers whose rules changed that one run describes anew; the next run goes on
 HINT_READ_MAX = 25  # offers of one reading: some ms in which nothing else of the process runs
 DAYS_AT_A_TIME = 10  # of one offer, then a pause
-PAUSE_SECONDS = 0.005
+PAUSE_SECONDS = 0.02  # a small batch takes 10 ms (2026-12-01): a shorter pause meets each of them, and most more than once
 HINT_SECONDS = 1.0  # at most one hint per offer and second
 HINT_SHARE = 0.25  # of the time, when hundreds of offers change each second: a hint may be late, an answer may not
