@@ -1,6 +1,6 @@
 # Every target is a word of deploy/bootstrap.py, which needs nothing but Python >= 3.11: without make, call it directly.
 PYTHON ?= python3
-TARGETS = setup check test docker chaos long bench demo up down lock clean
+TARGETS = setup check fast test docker chaos long bench demo up down lock clean
 
 .PHONY: help $(TARGETS)
 

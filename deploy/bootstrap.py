@@ -12,6 +12,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -28,14 +29,15 @@ IMAGE_ALSO = "aiosmtpd"
 BACKEND = "HUBNETZ_TEST_BACKEND"
 RACES = "HUBNETZ_TEST_RACES"
 LEVELS_FAST = ("unit", "contracts", "tidy")
-LEVELS_WITH_SERVERS = ("service", "integration")
+LEVELS_WITH_SERVERS = ("e2e", "service", "integration")
 HELP = """\
 setup   uv, locked dependencies (called by the others)
 demo    throw-away hub with a played day; ONCE=1 ends by itself, SEED=7
 up      the hub with kept data in .hubnetz/, in the foreground; DETACH=1 in the background
 down    stops it, data stays
 check   ruff, mypy, import contracts, schemas: no server needed
-test    check, then all tests against the real broker and database; BACKEND=docker as containers, and the next target
+fast    check, then the tests that need no server
+test    fast, and beside it all tests against the real broker and database; BACKEND=docker as containers, and the next target
 docker  image and compose.yaml tried out: built, started, killed part by part (minutes, needs a Docker engine)
 chaos   kills, pauses and cuts (minutes)
 long    booking's model in 2,000 lives of 50 steps, its seed printed, and each race in each way (many minutes)
@@ -182,27 +184,37 @@ def check(python: Path) -> None:
     )
 
 
-def pytest(python: Path, levels: tuple[str, ...], *, workers: int) -> None:
+def pytest(python: Path, levels: tuple[str, ...], *options: str) -> None:
     """Run those levels that have tests; output goes straight to the terminal."""
     folders = [f"tests/{level}" for level in levels if list((ROOT / "tests" / level).rglob("test_*.py"))]
-    if not folders:
-        return
-    spread = ["-n", str(workers)] if workers > 1 else []
-    command = [str(python), "-m", "pytest", "-q", *spread, *folders]
+    command = [str(python), "-m", "pytest", "-q", *options, *folders]
     if subprocess.run(command, cwd=ROOT, check=False).returncode:  # noqa: S603
         raise Failed(f"tests failed: {' '.join(folders)}\n  try: {' '.join(command)}")
 
 
-def test(python: Path) -> None:
+def fast(python: Path) -> None:
     check(python)
-    pytest(python, LEVELS_FAST, workers=2)
+    # Without server nothing waits, so nothing may hang; but beside other tests these get what processor time is left.
+    pytest(python, LEVELS_FAST, "-n2", "--timeout=600")
+
+
+def test(python: Path) -> None:
+    """All of it. Tests with servers wait half of their time: what needs none runs meanwhile, at the lowest priority."""
     # Before the clock of any test runs: the first download and the unpacking, with their progress.
     if subprocess.run([str(python), "-m", "deploy.local.fetch"], cwd=ROOT, check=False).returncode:  # noqa: S603
         raise Failed("the servers could not be fetched, see above")
-    pytest(python, LEVELS_WITH_SERVERS, workers=2)
-    pytest(python, ("e2e",), workers=1)  # whole hubs, each with work for two cores: side by side they only take longer
+    command = ["nice", "-n", "19", sys.executable, str(Path(__file__)), "fast"]
+    beside = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # noqa: S603
+    told = threading.Thread(target=lambda: say(beside.communicate()[0].decode(errors="replace")))  # at once, not at the end
+    told.start()
+    try:
+        pytest(python, LEVELS_WITH_SERVERS, "-n3")
+    finally:
+        told.join()
+    if beside.returncode:
+        raise Failed("make fast found something, see above")
     if os.environ.get(BACKEND) == "docker":
-        pytest(python, ("docker",), workers=1)
+        pytest(python, ("docker",))
 
 
 def long(python: Path) -> None:
@@ -273,12 +285,14 @@ def main(target: str, *rest: str) -> None:
         setup()
     elif target == "check":
         check(setup())
+    elif target == "fast":
+        fast(setup())
     elif target == "test":
         test(setup())
     elif target == "docker":
-        pytest(setup(), ("docker",), workers=1)
+        pytest(setup(), ("docker",))
     elif target == "chaos":
-        pytest(setup(), ("chaos",), workers=1)
+        pytest(setup(), ("chaos",))
     elif target == "long":
         long(setup())
     elif target == "bench":

@@ -5,7 +5,10 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.support import servers
 from tests.support.hub import RunningHub, started
@@ -33,6 +36,9 @@ def _is_worker(config: pytest.Config) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Examples have no deadline: they run beside everything else and say nothing about speed.
+    hypothesis.settings.register_profile("hubnetz", deadline=None)
+    hypothesis.settings.load_profile("hubnetz")
     for level, what in LEVELS.items():
         config.addinivalue_line("markers", f"{level}: {what}")
     if not _is_worker(config):
@@ -57,6 +63,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(level)
         if level in WITH_SERVERS and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(SECONDS_MAX, func_only=True))
+
+
+class HubsInOneWorker(LoadScopeScheduling):  # type: ignore[misc] # xdist tells no types
+    """Tests of whole hubs begin first and go one after the other in one worker; each other test goes to whoever is free.
+
+    Two hubs at a time take longer than one after the other: each has work for two cores.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "e2e" if nodeid.startswith("tests/e2e/") else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> HubsInOneWorker:
+    return HubsInOneWorker(config, log)
 
 
 @pytest.fixture(scope="session")

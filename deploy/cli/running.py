@@ -123,9 +123,10 @@ def down(data: Data = None) -> None:
     if not folder.held() or not isinstance(supervisor, int):
         raise Failure(f"No hub runs in {folder.path}.", remedy="hubnetz status --data <folder>", code=MISSING)
     with say.step("stopped") as step:
+        began = watchdog.started(supervisor)
         os.kill(supervisor, signal.SIGTERM)
         deadline = time.monotonic() + _STOP_SECONDS
-        while folder.held():
+        while began and watchdog.started(supervisor) == began:  # longer than it holds the folder: until nothing is left
             if time.monotonic() > deadline:
                 raise Failure(
                     f"The supervisor (process {supervisor}) still works.",
