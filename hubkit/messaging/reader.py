@@ -15,9 +15,7 @@ from hubkit.messaging.screening import UNPACKED_BYTES_MAX, Aside, Record, screen
 log = logging.getLogger(__name__)
 
 AGAIN_SECONDS: Final = 0.1  # what fails for another reason than its writer's shall not fill the log with lines
-AGAIN_MS: Final = 4  # how long a poll that found records waits for those that came to the broker behind them
-SMALL_BYTES: Final = 65_536  # of values: a poll with more of them takes no second fetch, which may bring FETCHED_BYTES_MAX too
-RECORDS_MAX: Final = 500  # of one poll, if the caller names no bound
+RECORDS_MAX: Final = 500  # of a batch taken out, at a time, if the caller names no bound
 
 Polled = dict[TopicPartition, list[Record]]
 
@@ -45,10 +43,9 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
         found = self._from_asides(max_records or RECORDS_MAX)
         if not found:
             try:
-                found = await self._take(partitions, timeout_ms, max_records or RECORDS_MAX)
+                found = await super().getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
             except BaseException as exc:
                 self._put_back(before)
-                self.handed_over = False
                 corrupt = isinstance(exc, CorruptRecordException) or not isinstance(exc, KafkaError)
                 if not isinstance(exc, Exception) or not corrupt:
                     raise
@@ -60,24 +57,6 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
         self.polled_at = time.monotonic()
         self.handed_over = bool(found)
         return found
-
-    async def _take(self, partitions: tuple[TopicPartition, ...], timeout_ms: int, records_max: int) -> Polled:
-        """What lies ready and what the broker has by now; if nothing lies ready, whatever comes first.
-
-        aiokafka reads ahead once and no further until that is taken: a first record or two of those that came during a batch.
-        Without the second look the next batch would be as small, and the others would wait for the one after it.
-        """
-        taken: Polled = await super().getmany(*partitions, timeout_ms=0, max_records=records_max)
-        if not taken:
-            first: Polled = await super().getmany(*partitions, timeout_ms=timeout_ms, max_records=records_max)
-            return first
-        self.handed_over = True  # positions have moved: nobody may take them for stored ones while we look again
-        left = records_max - sum(map(len, taken.values()))
-        if left and sum(len(record.value or b"") for records in taken.values() for record in records) <= SMALL_BYTES:
-            more: Polled = await super().getmany(*partitions, timeout_ms=AGAIN_MS, max_records=left)
-            for place, records in more.items():
-                taken.setdefault(place, []).extend(records)
-        return taken
 
     def consumed_to(self, place: TopicPartition) -> int | None:
         """The offset behind the last record handed over and behind what no reader sees, as transaction markers; or None."""

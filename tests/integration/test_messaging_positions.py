@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from contracts import topics
 from contracts.topics import Topic
-from hubkit.messaging import Stalled, Subscription, feed, no_plan, reader
+from hubkit.messaging import Stalled, Subscription, feed, no_plan
 from tests.support import frontend
 from tests.support.consuming import Seen, Stand, consuming, prepare
 from tests.support.kafka import KafkaServer, Raw
@@ -97,22 +97,6 @@ async def test_first_batch_after_an_assignment__is_thrown_away_and_read_again(
         assert await stand.position() == 0
         await kafka.produce(stand.topic, sent)
         await stand.reached(4)
-        assert seen.ids() == [frontend.event_id(raw) for raw in sent]
-
-
-async def test_positions_stored_while_a_poll_looks_again__no_record_is_passed_over(
-    kafka: KafkaServer, service_db: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A poll that found records waits some ms for more. Their positions have moved by then, and nothing of them is stored."""
-    monkeypatch.setattr(feed, "ACKNOWLEDGE_SECONDS", 0.005)
-    monkeypatch.setattr(reader, "AGAIN_MS", 50)
-    dsn, seen = service_db(SERVICE), Seen()
-    await prepare(kafka, dsn, REQUESTS)
-    sent = frontend.requests(40, offers=1)
-    async with consuming(kafka, dsn, subscribed(seen)) as stand:
-        for raw in sent:
-            await kafka.produce(stand.topic, [raw])
-        await stand.reached(len(sent))
         assert seen.ids() == [frontend.event_id(raw) for raw in sent]
 
 
