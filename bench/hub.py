@@ -47,14 +47,13 @@ class Hub:
                 process.terminate()
 
     def _wait_for_two(self, group: str) -> None:
-        admin, started = AdminClient({"bootstrap.servers": self.kafka}), time.monotonic()
-        while True:
+        admin, deadline = AdminClient({"bootstrap.servers": self.kafka}), time.monotonic() + JOIN_SECONDS_MAX
+        while time.monotonic() < deadline:
             members = admin.describe_consumer_groups([group])[group].result(10).members
             if len(members) == 2 and all(member.assignment.topic_partitions for member in members):
                 return
-            if time.monotonic() - started > JOIN_SECONDS_MAX:
-                raise TimeoutError(f"{group} has {len(members)} members, or one without partitions")
             time.sleep(0.2)
+        raise TimeoutError(f"{group} has no two members with partitions")
 
     @contextmanager
     def alone(self, service: str) -> Iterator[None]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 EVENTS_PER_TRANSACTION_MAX = 2_000  # beyond, throughput is flat and one bad record costs more (analytics.md §2)
 EVENTS_PER_POLL_MAX = 16_000  # cut into transactions; only inside a poll is read and written at the same time
 RECORDS_READ_AT_ONCE_MAX = 64  # one to two ms, then whatever waits gets its turn
+GATHER_SECONDS = 0.2  # of the 2 s within which a fact is visible (analytics.md §2): booking beside us needs the processors
 OFFERS_PER_POLL_MAX = 100  # a state has up to 240 KiB
 LOG_AHEAD_MAX = timedelta(minutes=5)  # a `ce_time` further ahead is a wrong clock, not a fact
 RETENTION = timedelta(days=427)  # 14 months, as long as the topics are kept
