@@ -4,13 +4,16 @@ UID is the booking, for ever; SEQUENCE and DTSTAMP are version and time of the e
 a single date needs no VTIMEZONE, and the mail's text has the local time. No VALARM, no secret link: calendars are shared.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, Literal
 from uuid import UUID
 
 from icalendar import Calendar, Event, vCalAddress, vGeo, vText
 
+from services.notify import limits
 from services.notify.domain.wording import clean
 
 Method = Literal["REQUEST", "CANCEL"]
@@ -37,7 +40,60 @@ class Entry:
 
 
 def render(entry: Entry) -> bytes:
-    """The object as UTF-8, CRLF, folded at 75 octets."""
+    """The object as UTF-8, CRLF, folded at 75 octets: the bytes that `render_whole` gives.
+
+    The library takes 360 us for an object; what is the same in all of an offer is rendered once (2026-12-01).
+    """
+    if entry.attendee is not None and not _PLAIN.fullmatch(entry.attendee):
+        return render_whole(entry)
+    blank = replace(
+        entry, booking_id=_NOBODY, sequence=0, stamp=_NEVER, start=_NEVER, end=_NEVER, attendee=entry.attendee and _ANYBODY
+    )
+    return _form(blank) % {
+        b"uid": str(entry.booking_id).encode(),
+        b"sequence": b"%d" % entry.sequence,
+        b"stamp": _instant(entry.stamp),
+        b"start": _instant(entry.start),
+        b"end": _instant(entry.end),
+        b"attendee": _folded(_ATTENDEE + (entry.attendee or "").encode()),
+    }
+
+
+_NOBODY: Final = UUID(int=0)
+_NEVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_ANYBODY: Final = "x"
+_ATTENDEE: Final = b"ATTENDEE;PARTSTAT=ACCEPTED;RSVP=FALSE:mailto:"
+# What the library neither refuses nor folds in another way than at a number of octets.
+_PLAIN: Final = re.compile(r"[!-\[\]_-~]+")
+_FOLD_OCTETS: Final = 74
+
+
+@lru_cache(maxsize=limits.CALENDAR_FORMS_MAX)
+def _form(blank: Entry) -> bytes:
+    """The object of an entry in which the blanks are to be filled in; all but the attendee have the length of what comes."""
+    form = render_whole(blank).replace(b"%", b"%%")
+    for name, empty, filled in (
+        (b"UID", str(_NOBODY).encode(), b"%(uid)b"),
+        (b"SEQUENCE", b"0", b"%(sequence)b"),
+        (b"DTSTAMP", _instant(_NEVER), b"%(stamp)b"),
+        (b"DTSTART", _instant(_NEVER), b"%(start)b"),
+        (b"DTEND", _instant(_NEVER), b"%(end)b"),
+    ):
+        # No text is taken for one of these: what is folded goes on with a blank.
+        form = form.replace(b"\r\n" + name + b":" + empty, b"\r\n" + name + b":" + filled, 1)
+    return form.replace(b"\r\n" + _ATTENDEE + _ANYBODY.encode(), b"\r\n%(attendee)b", 1)
+
+
+def _instant(instant: datetime) -> bytes:
+    return instant.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ").encode()
+
+
+def _folded(line: bytes) -> bytes:
+    return b"\r\n ".join(line[start : start + _FOLD_OCTETS] for start in range(0, len(line), _FOLD_OCTETS))
+
+
+def render_whole(entry: Entry) -> bytes:
+    """The same by the library alone."""
     calendar = Calendar()
     calendar.add("prodid", _PRODUCT)
     calendar.add("version", "2.0")

@@ -61,6 +61,7 @@ NAME_CHARACTERS_MAX = 60  # a person's name as they typed it
 NOTES_CHARACTERS_MAX = 2_000  # what visitors of an offer should know
 REPLY_CHARACTERS_MAX = 200  # kept of what a relay answered
 MOMENTS_CACHED_MAX = 4_096  # days and spans in words: reminders that are due together are of the same hours
+CALENDAR_FORMS_MAX = 1_024  # entries rendered but for whom and when: two languages and two methods of some hundred offers
 MAIL_BYTES_MAX = 1024 * 1024
 LANGUAGES_MAX = 30  # texts of one offer by language
 

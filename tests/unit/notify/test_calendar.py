@@ -10,7 +10,7 @@ import recurring_ical_events
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.notify.calendar import Entry, Method, render
+from services.notify.calendar import Entry, Method, render, render_whole
 from services.notify.domain.wording import clean
 
 BOOKING = UUID("00000000-0000-4000-8000-0000000000b1")
@@ -110,6 +110,33 @@ def test_texts_of_any_kind__read_back_as_they_were(title: str, place: str, name:
 
     assert (event["summary"], event.get("location", "")) == (title, place)
     assert event["organizer"].params["CN"] == name.replace('"', "'").replace("\\", "/")
+
+
+@given(
+    title=st.text(max_size=120),
+    place=st.text(max_size=120),
+    domain=st.text("abc.-", min_size=1, max_size=60),
+    attendee=st.none() | st.text(st.characters(min_codepoint=32, max_codepoint=300), min_size=1, max_size=200),
+    sequence=st.integers(0, 2**31 - 1),
+    start=st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)),  # noqa: DTZ001  # aware below
+    method=st.sampled_from(["REQUEST", "CANCEL"]),
+    booking_id=st.uuids(),
+)
+@example("50 % off\r\nUID:00000000-0000-0000-0000-000000000000", "%(uid)b", "a.de", "x", 10, START, "REQUEST", BOOKING)
+@example("", "", "a.de", "a" * 29, 1, START, "REQUEST", BOOKING)
+@example("", "", "a.de", "a" * 30, 1, START, "REQUEST", BOOKING)
+@example("", "", "a.de", "a" * 200, 1, START, "CANCEL", BOOKING)
+def test_what_is_kept_ready__gives_the_librarys_bytes(
+    title: str, place: str, domain: str, attendee: str | None, sequence: int, start: datetime, method: Method, booking_id: UUID
+) -> None:
+    title, place = (text.encode("utf-8", "replace").decode() for text in (title, place))
+    start = start.replace(tzinfo=UTC)
+    made = entry(
+        title=title, location=place, mail_domain=domain, attendee=attendee, sequence=sequence, start=start,
+        end=start + timedelta(hours=1), method=method, booking_id=booking_id,
+    )  # fmt: skip
+
+    assert render(made) == render_whole(made)
 
 
 @pytest.mark.parametrize("field", ["attendee", "organizer"])
