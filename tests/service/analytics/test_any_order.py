@@ -11,9 +11,10 @@ from contracts import topics
 from contracts.envelope import encode
 from contracts.topics import Topic
 from hubkit import db, inbox, points
+from services.analytics.ingest import facts
 from services.analytics.recompute import turns
 from services.analytics.recompute.rebuild import rebuild
-from services.analytics.store import events, stage
+from services.analytics.store import events
 from services.analytics.worker import placing
 from tests.service.analytics.hub import WHERE, Desk, Raw
 from tests.service.analytics.log import Claim, day, local
@@ -24,7 +25,7 @@ POINTS: tuple[points.Point, ...] = (
     "consume.after_offsets",
     "consume.after_handle",
     "consume.after_commit",
-    "analytics.after_stage",
+    "analytics.after_known",
     "analytics.after_insert",
     "analytics.after_marks",
     "analytics.after_calendar",
@@ -243,12 +244,7 @@ async def test_unique_id_off__doubles_are_seen(desk: Desk, other: Desk, monkeypa
     async with db.transaction(other.pool) as tx:
         await tx.execute("DROP INDEX events_event_id")
 
-    async def insert_all(tx: db.Tx) -> tuple[int, list[int]]:
-        names = ", ".join(name for name in stage.COLUMNS if name != "position")
-        status = await tx.execute(f"INSERT INTO events ({names}) SELECT {names} FROM stage")  # noqa: S608
-        return int(status.rpartition(" ")[2]), []
-
-    monkeypatch.setattr(events, "insert_events", insert_all)
+    monkeypatch.setattr(facts, "tell_apart", lambda rows, known: (rows, []))
     refusals = [event for key in log.booking for event in key if event.bare_type == "BookingRejected"]
     await other.publish(*(event for states in log.catalogue for event in states))
     await other.book(*(event for key in log.booking for event in key), *refusals)
