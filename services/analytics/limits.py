@@ -27,7 +27,7 @@ CALENDAR_DAYS_AHEAD_MIN = 400  # extended once less than this is left, so about 
 RESOURCES_PER_TURN_MAX = 100  # marks taken by one turn: some 15 ms each
 
 # Recomputation
-DAYS_PER_TURN_MAX = 200  # marks taken by one turn (analytics.md §5)
+DAYS_PER_TURN_MAX = 183  # marks taken by one turn: a year is two turns, side by side
 DAYS_ONE_BY_ONE_MAX = 30  # of a turn, found by index; more days are read from the whole table
 DAYS_PER_CHUNK = 183  # of a rebuild, by one transaction: half a year, as each chunk reads the table once
 PERIODS_PER_TURN_MAX = 50

@@ -133,7 +133,8 @@ class Reused:
 async def write_rows(tx: Tx, rows: Sequence[EventRow], *, all_versions: bool) -> tuple[int, list[Reused]]:
     """Into `events`, with all that has to be computed anew; how many were new, and those known with other content.
 
-    `all_versions`: look for other versions of first versions too, which only a replay can bring late.
+    `all_versions`: look for other versions of first versions too, which only a replay can bring late. Errors: Repeat if another
+    transaction brings one of them at the same time.
     """
     new, reused = tell_apart(rows, await events.read_hashes(tx, [row.event_id for row in rows]))
     points.reached("analytics.after_known")

@@ -1,5 +1,6 @@
 """Whatever the order within Kafka's rules, the size of the polls, and wherever a process ends: the same figures."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from random import Random
@@ -12,12 +13,13 @@ from contracts.envelope import encode
 from contracts.topics import Topic
 from hubkit import db, inbox, points
 from services.analytics.ingest import facts
+from services.analytics.limits import RECOMPUTE_WORKERS
 from services.analytics.recompute import turns
 from services.analytics.recompute.rebuild import rebuild
 from services.analytics.store import events
-from services.analytics.worker import placing
+from services.analytics.worker import loops, placing
 from tests.service.analytics.hub import WHERE, Desk, Raw
-from tests.service.analytics.log import Claim, day, local
+from tests.service.analytics.log import HUB, Claim, day, local
 from tests.service.analytics.random_log import PARTITIONS, Log, random_log, shuffled
 
 SEEDS = range(int(os.environ.get("ANALYTICS_SEEDS", "4")))
@@ -221,6 +223,36 @@ async def test_a_rebuild_over_damaged_figures__says_which_and_swaps_only_if_told
     accepted = await rebuild(desk.pool, desk.clock, WHERE, accept=True)
     assert accepted.swapped
     assert await checksums(desk) == before
+
+
+@pytest.mark.timeout(60)
+async def test_many_days_by_turns_side_by_side__same_checksums(
+    desk: Desk, other: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = random_log(Random(7))
+    await read_at_once(desk, log)
+    await other.publish(*(event for states in log.catalogue for event in states))
+    await other.book(*(event for key in log.booking for event in key))
+    while await turns.derive_calendars(other.pool, other.clock, WHERE):
+        pass
+    monkeypatch.setattr(turns, "DAYS_PER_TURN_MAX", 7)
+    monkeypatch.setattr(turns, "DAYS_ONE_BY_ONE_MAX", 3)
+    compute_days, begun, both = turns.compute_days, 0, asyncio.Event()
+
+    async def wait_for_the_other(*arguments: Any) -> None:
+        nonlocal begun
+        begun += 1
+        if begun == RECOMPUTE_WORKERS:
+            both.set()
+        await asyncio.wait_for(both.wait(), 10)
+        await compute_days(*arguments)
+
+    monkeypatch.setattr(turns, "compute_days", wait_for_the_other)
+    await loops.recompute_days(loops.Work(HUB, WHERE, other.pool, other.clock, other.metrics))
+    assert await other.value("SELECT count(*) FROM dirty_days") == 0
+    assert begun > RECOMPUTE_WORKERS
+    await other.settle()
+    assert await checksums(other) == await checksums(desk)
 
 
 @pytest.mark.timeout(60)
