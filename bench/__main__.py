@@ -25,6 +25,7 @@ from bench.bookings import HUB, RATE, Latency, Stampede, Town, latency, now_whol
 from bench.frontend import Frontend, Wanted
 from bench.hub import Hub, running_hub
 from bench.peers import side_by_side
+from contracts import topics
 
 RESULTS: Final = Path(__file__).parent / "results"
 WARM: Final = 10_000
@@ -145,6 +146,9 @@ def measure(hub: Hub, table: Table, *, requests: int, old: int, seconds: float, 
             asyncio.run(_write_old(hub.postgres["booking"], town, old))
             well &= _four(hub, table, frontend, town, f"after {old:,}", requests, seconds)
             well &= _bare(hub, table, town.now, requests)
+            with hub.joined("booking", topics.BOOKING_REQUESTS.name):
+                say("  two processes of booking")
+                well &= _two(hub, table, frontend, town, f"two processes, after {old:,}", requests, seconds)
         say("  all services")
         well &= _four(hub, table, frontend, town, "beside the others", requests, seconds)
     finally:
@@ -152,10 +156,16 @@ def measure(hub: Hub, table: Table, *, requests: int, old: int, seconds: float, 
     return well
 
 
-def _four(hub: Hub, table: Table, frontend: Frontend, town: Town, when: str, requests: int, seconds: float) -> bool:
+def _two(hub: Hub, table: Table, frontend: Frontend, town: Town, when: str, requests: int, seconds: float) -> bool:
     well = table.rate(f"spread over 200 rooms, {when}", hub, frontend, town.spread(requests))
+    return well & table.latency(
+        f"request to event at {RATE:.0f}/s, {when}", latency(frontend, town.spread(int(RATE * seconds)))
+    )
+
+
+def _four(hub: Hub, table: Table, frontend: Frontend, town: Town, when: str, requests: int, seconds: float) -> bool:
+    well = _two(hub, table, frontend, town, when, requests, seconds)
     well &= table.rate(f"one hot session, {when}", hub, frontend, town.hot(requests))
-    well &= table.latency(f"request to event at {RATE:.0f}/s, {when}", latency(frontend, town.spread(int(RATE * seconds))))
     runs = [stampede(frontend, town.one_slot(CROWD)) for _ in range(STAMPEDES)]
     return well & table.stampede(f"{CROWD} want one slot, all answered, {when}", runs)
 

@@ -5,15 +5,21 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from deploy.local.folder import DataFolder
+from confluent_kafka.admin import AdminClient
+
+from deploy import hub as running
+from deploy.local.folder import DataFolder, free_port
+from deploy.local.services import Service
 
 START_SECONDS_MAX: Final = 900  # a first start fetches some 60 MB
+JOIN_SECONDS_MAX: Final = 60
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -25,6 +31,29 @@ class Hub:
     postgres: dict[str, str]
     http: dict[str, str]
     folder: DataFolder
+    _joined: dict[str, int] = field(default_factory=dict)  # service: process id of the second one
+
+    @contextmanager
+    def joined(self, service: str, topic: str) -> Iterator[None]:
+        """A second process of the service beside the first, as an operator would add one; the topic's partitions are shared."""
+        spec = Service(service, free_port()).spec(running.running(self.folder.path), self.folder)
+        with subprocess.Popen(spec.argv, cwd=spec.cwd, env=dict(spec.env), stderr=subprocess.DEVNULL) as process:
+            try:
+                self._wait_for_two(f"{service}.{topic}")
+                self._joined[service] = process.pid
+                yield
+            finally:
+                self._joined.pop(service, None)
+                process.terminate()
+
+    def _wait_for_two(self, group: str) -> None:
+        admin, deadline = AdminClient({"bootstrap.servers": self.kafka}), time.monotonic() + JOIN_SECONDS_MAX
+        while time.monotonic() < deadline:
+            members = admin.describe_consumer_groups([group])[group].result(10).members
+            if len(members) == 2 and all(member.assignment.topic_partitions for member in members):
+                return
+            time.sleep(0.2)
+        raise TimeoutError(f"{group} has no two members with partitions")
 
     @contextmanager
     def alone(self, service: str) -> Iterator[None]:
@@ -44,7 +73,10 @@ class Hub:
                 children.setdefault(int(fields[1]), []).append(int(entry.name))
                 used[int(entry.name)] = (int(fields[11]) + int(fields[12])) / TICKS
         parts = {part.name: part.pid for part in self.folder.processes() if part.name != "watchdog"}
-        return {name: _sum(pid, children, used) for name, pid in parts.items()} | {"client": sum(os.times()[:2])}
+        cost = {name: _sum(pid, children, used) for name, pid in parts.items()}
+        for name, pid in self._joined.items():
+            cost[name] += _sum(pid, children, used)
+        return cost | {"client": sum(os.times()[:2])}
 
 
 def _stat(entry: Path) -> list[str]:

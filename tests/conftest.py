@@ -1,7 +1,5 @@
 """Levels, servers and databases for all tests. Nobody imports from here: what tests import lives in `tests.support`."""
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +9,6 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.support import servers
-from tests.support.hub import RunningHub, started
 from tests.support.kafka import KafkaServer
 from tests.support.postgres import PostgresServer
 from tests.support.servers import Servers
@@ -110,13 +107,3 @@ def kafka(test_servers: Servers) -> Iterator[KafkaServer]:
     server = KafkaServer(test_servers.kafka)
     yield server
     server.delete_topics()
-
-
-@pytest.fixture(scope="session")
-def hub() -> Iterator[RunningHub]:
-    """A whole hub with all services and no offers, for all tests of this process that ask for it."""
-    place = Path(tempfile.mkdtemp(prefix="hubnetz-test-hub-"))
-    place.chmod(0o755)
-    with started(place / "hub") as running:
-        yield running
-    shutil.rmtree(place)

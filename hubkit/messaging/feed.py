@@ -46,6 +46,7 @@ WATCH_SECONDS = 5.0
 ANSWER_SECONDS_MAX = 10.0
 RETRY_SECONDS = 1.0
 CATCH_UP_SECONDS = 0.05
+BACKLOG_RECORDS_MIN = 500  # a poll with fewer has met the end of the log, or nearly: a fetch of a partition brings more
 
 Batch = Sequence[ConsumerRecord[bytes, bytes]]
 
@@ -147,6 +148,8 @@ class Feed:
                     self._positions[record.partition] = record.offset + 1
             if due:
                 self._moved_at = time.monotonic()
+        if due and len(records) < BACKLOG_RECORDS_MIN:
+            await asyncio.sleep(self.consumer.subscription.gather_seconds)
 
     def _seek_again(self, partitions: Set[int]) -> None:
         for partition in partitions & self._positions.keys():

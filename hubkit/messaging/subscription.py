@@ -51,3 +51,4 @@ class Subscription(Generic[PlanT]):
     remembers: bool = True  # False: the handler tells repeats apart itself (booking's ledger)
     records_max: int = BATCH_RECORDS_MAX
     after: tuple[Topic, ...] = ()  # consumed only once these have caught up
+    gather_seconds: float = 0.0  # who is in no hurry rests this long after a poll of few records: one transaction, not ten

@@ -6,6 +6,7 @@ from datetime import timedelta
 EVENTS_PER_TRANSACTION_MAX = 4_000  # a twentieth more a second than by 2,000 (2026-12-01); one bad record costs a halving more
 EVENTS_PER_POLL_MAX = 16_000  # cut into transactions; only inside a poll is read and written at the same time
 RECORDS_READ_AT_ONCE_MAX = 32  # half a ms to one, then whatever waits gets its turn
+GATHER_SECONDS = 0.2  # of the 2 s within which a fact is visible (analytics.md §2): booking beside us needs the processors
 OFFERS_PER_POLL_MAX = 100  # a state has up to 240 KiB
 LOG_AHEAD_MAX = timedelta(minutes=5)  # a `ce_time` further ahead is a wrong clock, not a fact
 RETENTION = timedelta(days=427)  # 14 months, as long as the topics are kept
@@ -34,7 +35,7 @@ PERIODS_PER_TURN_MAX = 50
 TURNS_MAX = 50  # of one run of a loop, then it lets the others have their turn
 RECOMPUTE_MEMORY = "256MB"  # work_mem of a turn: a statement's fold sorts in memory
 RECOMPUTE_SECONDS_MAX = 60.0  # of one statement, and of waiting for another worker
-RECOMPUTE_WORKERS = 2  # connections that compute many days, or a rebuild, side by side
+RECOMPUTE_WORKERS = 2  # connections that compute many days, or a rebuild, side by side: beyond `DAYS_ONE_BY_ONE_MAX` days
 RECOMPUTE_SECONDS = 0.25  # with the ingestion before it, a fact is visible within 2 s
 PERIODS_SECONDS = 10.0
 HORIZON_SECONDS = 3_600.0

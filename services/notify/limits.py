@@ -28,6 +28,8 @@ DATA_SECONDS_MAX = 600.0  # the reply to the final dot (RFC 5321 4.5.3.2.6); les
 SHORT_COMMAND_SECONDS_MAX = 10.0  # RSET, NOOP, QUIT: nothing is lost when they fail
 CUTS_MAX = 3  # connections lost one after the other at MAIL or RCPT until the relay counts as down
 
+GATHER_BOOKINGS_SECONDS = 0.1  # their mails take seconds anyway, and booking beside us needs the processors
+
 # -- retrying ---------------------------------------------------------------------------------------------------------
 BACK_OFF_MINUTES = (0.5, 2.0, 10.0, 30.0, 60.0, 120.0, 240.0, 480.0)  # before each further counted attempt
 BACK_OFF_SPREAD = 0.2  # of each, up or down, derived from the message's id: no herd after an outage

@@ -28,6 +28,7 @@ def subscriptions(house: House) -> tuple[Subscription[Any], ...]:
             handle=partial(handlers.take_bookings, house),
             prepare=no_plan,
             after=(topics.CATALOG_OFFERS, topics.PEOPLE_CONTACTS),
+            gather_seconds=limits.GATHER_BOOKINGS_SECONDS,
         ),
     )
 

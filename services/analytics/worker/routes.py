@@ -10,7 +10,7 @@ from hubkit.messaging import Subscription
 from hubkit.telemetry import Metrics
 from services.analytics.ingest import deliveries, facts, states
 from services.analytics.ingest.facts import Places, Readers
-from services.analytics.limits import EVENTS_PER_POLL_MAX, OFFERS_PER_POLL_MAX
+from services.analytics.limits import EVENTS_PER_POLL_MAX, GATHER_SECONDS, OFFERS_PER_POLL_MAX
 
 
 def subscriptions(
@@ -30,6 +30,7 @@ def subscriptions(
             prepare=partial(facts.plan_facts, readers, places),
             remembers=False,  # `events` is its own inbox
             records_max=EVENTS_PER_POLL_MAX,
+            gather_seconds=GATHER_SECONDS,
         ),
         Subscription(
             topic=topics.NOTIFY_DELIVERIES,
@@ -37,5 +38,6 @@ def subscriptions(
             prepare=partial(deliveries.plan_deliveries, where),
             remembers=False,  # `deliveries` is its own inbox
             records_max=EVENTS_PER_POLL_MAX,
+            gather_seconds=GATHER_SECONDS,
         ),
     )
