@@ -38,6 +38,7 @@ from contracts.topics import Topic
 from deploy import migrate
 from hubkit import db
 from hubkit.clock import DatabaseClock
+from hubkit.telemetry import Metrics
 from services.analytics.domain.pseudonyms import Pseudonyms
 from services.analytics.domain.rows import EventRow
 from services.analytics.domain.zones import zone
@@ -47,6 +48,7 @@ from services.analytics.recompute.rebuild import rebuild
 from services.analytics.store import marks, stage
 from services.analytics.wire.facts import FactReader
 from services.analytics.wire.offers import read_state
+from services.analytics.worker import loops
 
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 COPY_ROWS: Final = 200_000
@@ -180,12 +182,12 @@ async def copy_rate(dsn: str, rows: list[EventRow]) -> float:
     """Rows per second of COPY alone into a table like `events` with its indexes: no dedup, no marks, no offsets."""
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute("CREATE SCHEMA bare; CREATE TABLE bare.events (position integer, LIKE events INCLUDING ALL)")
+        await connection.execute("CREATE SCHEMA bare; CREATE TABLE bare.events (LIKE events INCLUDING ALL)")
         batches = [stage.copy_data(rows[start : start + 2_000]) for start in range(0, len(rows), 2_000)]
         started = time.perf_counter()
         for batch in batches:
             await connection.copy_to_table(
-                "events", schema_name="bare", source=io.BytesIO(batch), columns=stage.COLUMNS, format="binary"
+                "events", schema_name="bare", source=io.BytesIO(batch), columns=EventRow._fields, format="binary"
             )
         return len(rows) / (time.perf_counter() - started)
     finally:
@@ -260,14 +262,14 @@ async def recompute(dsn: str, year: Year, facts: int) -> None:
         await fill(dsn, pool, year, facts)
         end = (year.now - LAST).date()
         days = [end - timedelta(days=n) for n in range(365)]
+        work = loops.Work(HUB, where, pool, DatabaseClock(), Metrics())
         for _ in range(2):
             async with db.transaction(pool) as tx:
                 await tx.execute("DELETE FROM dirty_days")
                 await marks.mark_days(tx, HUB, days)
             started = time.perf_counter()
-            while await turns.recompute_days(pool, where):
-                pass
-            figure("365 days recomputed by one worker", time.perf_counter() - started, "s", facts=f"{facts:,}")
+            await loops.recompute_days(work)
+            figure("365 days recomputed by the service's workers", time.perf_counter() - started, "s", facts=f"{facts:,}")
             started = time.perf_counter()
             done = await rebuild(pool, DatabaseClock(), where, accept=False)
             seconds = time.perf_counter() - started

@@ -23,7 +23,7 @@ Point = Literal[
     "notify.on_wire",
     "notify.before_result",
     "notify.after_result",
-    "analytics.after_stage",
+    "analytics.after_known",
     "analytics.after_insert",
     "analytics.after_marks",
     "analytics.after_calendar",

@@ -21,9 +21,12 @@ TOPIC_BYTES_MAX: Final = topics.DEAD_LETTER_BYTES_MAX - 2_048
 Headers = Sequence[tuple[str, bytes | None]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Received:
-    """A record as it came, and what it was read as: an event, or the reason why not."""
+    """A record as it came, and what it was read as: an event, or the reason why not.
+
+    Nobody changes one; frozen, making it took four times as long (1.1 us of each record, 2026-12-01).
+    """
 
     partition: int
     offset: int

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import SecretStr
 
 from hubkit.db import Pool, ReadConn, reading, transaction
+from hubkit.errors import Repeat
 from hubkit.http import Actor, Problem, actor_with
 from services.analytics import kpi as registry
 from services.analytics.domain import periods
@@ -193,8 +194,11 @@ def _add_quarantine(router: APIRouter, pool: Pool, token: SecretStr) -> None:
     @router.post("/quarantine/{quarantine_id}/release")
     async def release_entry(quarantine_id: UUID, actor: Annotated[Actor, operator]) -> dict[str, object]:
         """Let it count; who said so is kept with it."""
-        async with transaction(pool) as tx:
-            refused = await release(tx, quarantine_id, str(actor))
+        try:
+            async with transaction(pool) as tx:
+                refused = await release(tx, quarantine_id, str(actor))
+        except Repeat:  # the log brings the same event this moment
+            refused = "busy"
         if refused is not None:
             raise Problem(404 if refused == "not_found" else 409, refused, "the entry was not released")
         return {"quarantine_id": str(quarantine_id), "state": "released"}

@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 # Ingestion
-EVENTS_PER_TRANSACTION_MAX = 2_000  # beyond, throughput is flat and one bad record costs more (analytics.md §2)
+EVENTS_PER_TRANSACTION_MAX = 4_000  # a twentieth more a second than by 2,000 (2026-12-01); one bad record costs a halving more
 EVENTS_PER_POLL_MAX = 16_000  # cut into transactions; only inside a poll is read and written at the same time
-RECORDS_READ_AT_ONCE_MAX = 64  # one to two ms, then whatever waits gets its turn
+RECORDS_READ_AT_ONCE_MAX = 32  # half a ms to one, then whatever waits gets its turn
 GATHER_SECONDS = 0.2  # of the 2 s within which a fact is visible (analytics.md §2): booking beside us needs the processors
 OFFERS_PER_POLL_MAX = 100  # a state has up to 240 KiB
 LOG_AHEAD_MAX = timedelta(minutes=5)  # a `ce_time` further ahead is a wrong clock, not a fact
@@ -28,14 +28,14 @@ CALENDAR_DAYS_AHEAD_MIN = 400  # extended once less than this is left, so about 
 RESOURCES_PER_TURN_MAX = 100  # marks taken by one turn: some 15 ms each
 
 # Recomputation
-DAYS_PER_TURN_MAX = 200  # marks taken by one turn (analytics.md §5)
+DAYS_PER_TURN_MAX = 183  # marks taken by one turn: a year is two turns, side by side
 DAYS_ONE_BY_ONE_MAX = 30  # of a turn, found by index; more days are read from the whole table
 DAYS_PER_CHUNK = 183  # of a rebuild, by one transaction: half a year, as each chunk reads the table once
 PERIODS_PER_TURN_MAX = 50
 TURNS_MAX = 50  # of one run of a loop, then it lets the others have their turn
 RECOMPUTE_MEMORY = "256MB"  # work_mem of a turn: a statement's fold sorts in memory
 RECOMPUTE_SECONDS_MAX = 60.0  # of one statement, and of waiting for another worker
-REBUILD_WORKERS = 2  # connections that recompute side by side
+RECOMPUTE_WORKERS = 2  # connections that compute many days, or a rebuild, side by side: beyond `DAYS_ONE_BY_ONE_MAX` days
 RECOMPUTE_SECONDS = 0.25  # with the ingestion before it, a fact is visible within 2 s
 PERIODS_SECONDS = 10.0
 HORIZON_SECONDS = 3_600.0

@@ -1,7 +1,7 @@
 """Booking's events go in, each once (analytics.md §2). Idempotent by event id.
 
-Before the transaction: rows with their local days and pseudonyms. Inside: COPY into the stage, from there into `events`, marks
-of the days that changed; only if fewer went in than were staged it is asked whether an id came with other content.
+Before the transaction: rows with their local days and pseudonyms. Inside: which of their ids are known, COPY of the others,
+marks of the days that changed.
 """
 
 import logging
@@ -20,7 +20,6 @@ from hubkit.telemetry import Metrics
 from services.analytics.domain.rows import EPOCH_DAY, EventRow, Kept, Problem
 from services.analytics.limits import LATE_VERSIONS_POLL_MAX, LOG_AHEAD_MAX, RETENTION, START_AHEAD_MAX
 from services.analytics.store import events, freshness, quarantine
-from services.analytics.store.events import Reused
 from services.analytics.wire.facts import FactReader, Place, ReadFact, instant_of
 from services.analytics.wire.held import held_fact
 from services.analytics.wire.lean import microseconds
@@ -121,18 +120,24 @@ async def _hold(tx: Tx, metrics: Metrics, held: Sequence[Kept]) -> None:
         log.warning("events quarantined", extra={"action": "quarantine", "count": len(held)})
 
 
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """The position of a row whose event id is known with other content; the first content stays."""
+
+    position: int
+    event_id: UUID
+    known_hash: bytes
+    content_hash: bytes
+
+
 async def write_rows(tx: Tx, rows: Sequence[EventRow], *, all_versions: bool) -> tuple[int, list[Reused]]:
     """Into `events`, with all that has to be computed anew; how many were new, and those known with other content.
 
-    `all_versions`: look for other versions of first versions too, which only a replay can bring late.
+    `all_versions`: look for other versions of first versions too, which only a replay can bring late. Errors: Repeat if another
+    transaction brings one of them at the same time.
     """
-    await events.stage_events(tx, rows)
-    points.reached("analytics.after_stage")
-    new, known = await events.insert_events(tx)
-    points.reached("analytics.after_insert")
-    if new + len(known) < len(rows):  # copies inside the batch: which of them were second is not told
-        known = list(range(len(rows)))
-    reused = await events.read_reused(tx, known) if known else []
+    new, reused = tell_apart(rows, await events.read_hashes(tx, [row.event_id for row in rows]))
+    points.reached("analytics.after_known")
     for each in reused:
         log.error(
             "event id came again with other content",
@@ -144,9 +149,26 @@ async def write_rows(tx: Tx, rows: Sequence[EventRow], *, all_versions: bool) ->
             },
         )
     if new:
-        await events.mark_days(tx, _days(rows), _to_look_up(rows, all_versions=all_versions))
-        await events.note_first_bookings(tx, _first_days(rows))
+        await events.insert_events(tx, new)
+        points.reached("analytics.after_insert")
+        await events.mark_days(tx, _days(new), _to_look_up(new, all_versions=all_versions))
+        await events.note_first_bookings(tx, _first_days(new))
     points.reached("analytics.after_marks")
+    return len(new), reused
+
+
+def tell_apart(rows: Iterable[EventRow], known: Mapping[bytes, bytes]) -> tuple[list[EventRow], list[Reused]]:
+    """Rows that are new, of copies among them the first, and those whose id stands for other content than theirs."""
+    new: list[EventRow] = []
+    reused: list[Reused] = []
+    standing = dict(known)
+    for position, row in enumerate(rows):
+        known_hash = standing.get(row.event_id)
+        if known_hash is None:
+            standing[row.event_id] = row.content_hash
+            new.append(row)
+        elif known_hash != row.content_hash:
+            reused.append(Reused(position, UUID(bytes=row.event_id), known_hash, row.content_hash))
     return new, reused
 
 
@@ -159,10 +181,9 @@ def _days(rows: Iterable[EventRow]) -> set[tuple[str, date]]:
     return {(hub_id, _date(number)) for hub_id, number in numbers}
 
 
-def _to_look_up(rows: Iterable[EventRow], *, all_versions: bool) -> list[UUID]:
+def _to_look_up(rows: Iterable[EventRow], *, all_versions: bool) -> set[bytes]:
     """Bookings whose other versions may lie on other days."""
-    ids = {row.booking_id for row in rows if row.booking_id is not None and (all_versions or (row.version or 0) > 1)}
-    return [UUID(bytes=booking_id) for booking_id in ids]
+    return {row.booking_id for row in rows if row.booking_id is not None and (all_versions or (row.version or 0) > 1)}
 
 
 def _first_days(rows: Iterable[EventRow]) -> dict[tuple[str, str], date]:

@@ -14,7 +14,7 @@ NEVER = frozenset({"span_not_forward", "span_too_long", "unknown_zone"})
 async def release(tx: Tx, quarantine_id: UUID, by: str) -> str | None:
     """Store a kept entry as if nothing had been wrong with it; None when done, else `not_found`, `not_kept`, `not_usable`.
 
-    A state of the catalogue takes the place of what stands under its revision.
+    A state of the catalogue takes the place of what stands under its revision. Errors: Repeat, as `write_rows`.
     """
     entry = await quarantine.lock_entry(tx, quarantine_id)
     if entry is None:

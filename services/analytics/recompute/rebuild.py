@@ -16,7 +16,7 @@ from hubkit.db import Pool, Tx, transaction
 from services.analytics.domain import periods
 from services.analytics.domain.periods import Period
 from services.analytics.domain.zones import local_day
-from services.analytics.limits import CALENDAR_DAYS, DAYS_PER_CHUNK, REBUILD_WORKERS, RESOURCES_PER_TURN_MAX
+from services.analytics.limits import CALENDAR_DAYS, DAYS_PER_CHUNK, RECOMPUTE_WORKERS, RESOURCES_PER_TURN_MAX
 from services.analytics.recompute import turns
 from services.analytics.store import days as store_days
 from services.analytics.store import marks, shadow, states
@@ -71,7 +71,7 @@ async def _side_by_side(pool: Pool, chunks: Iterable[Sequence[T]], work: Callabl
                 await shadow.look_into_shadow(tx)
                 await work(tx, chunk)
 
-    await asyncio.gather(*(worker() for _ in range(REBUILD_WORKERS)))
+    await asyncio.gather(*(worker() for _ in range(RECOMPUTE_WORKERS)))
 
 
 def _chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:

@@ -4,7 +4,7 @@ Marks set meanwhile remain; a crash leaves the marks of its turn. Any number of 
 time.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date
 from itertools import groupby
 from zoneinfo import ZoneInfo
@@ -23,12 +23,21 @@ from services.analytics.store import periods as store_periods
 DayOfHub = tuple[str, date]
 
 
-async def recompute_days(pool: Pool, where: ZoneInfo) -> int:
-    """Take up to `DAYS_PER_TURN_MAX` marks and compute their days; how many days, 0 if there was nothing to do."""
+def _alone() -> None:
+    """Nobody else is told of a long turn."""
+
+
+async def recompute_days(pool: Pool, where: ZoneInfo, long: Callable[[], None] = _alone) -> int:
+    """Take up to `DAYS_PER_TURN_MAX` marks and compute their days; how many days, 0 if there was nothing to do.
+
+    `long` is called, once its marks are taken, by a turn that will last.
+    """
     async with transaction(pool) as tx:
         if not await marks.hold_off_swap(tx):
             return 0
         dirty = await marks.take_days(tx, DAYS_PER_TURN_MAX)
+        if len(dirty) > DAYS_ONE_BY_ONE_MAX:
+            long()
         if dirty:
             await compute_days(tx, dirty, where)
             for hub_id, of_hub in groupby(dirty, key=lambda each: each[0]):

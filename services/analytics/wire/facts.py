@@ -112,9 +112,9 @@ class FactReader:
         visitor = None
         claimant = fields["claimant"]
         if claimant["kind"] == "person":
-            if year in self.pseudonyms.years:
+            try:
                 visitor = self.pseudonyms.visitor(bytes.fromhex(claimant["person_id"].replace("-", "")), year)
-            else:
+            except KeyError:
                 problem = problem or "no_year_key"
         hub_id, side = self._hub_and_side(fields["offer_id"])
         resource_ids, quantities = _placed(fields.get("placements", ()))

@@ -23,7 +23,7 @@ from services.analytics.limits import INSTANTS_CACHED_MAX, SOURCES_CACHED_MAX
 
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECONDS: Final = 1_000_000
-_CONFIG: Final = CoreConfig(strict=True, extra_fields_behavior="ignore", allow_inf_nan=False)
+_CONFIG: Final = CoreConfig(strict=True, extra_fields_behavior="ignore", allow_inf_nan=False, cache_strings="keys")
 # What the base of all messages sets: `_CONFIG` says the same, for a reader; the rest is about writing.
 _CONFIGURED: Final = (
     "strict", "extra_fields_behavior", "allow_inf_nan", "serialize_by_alias", "validate_by_alias", "validate_by_name",

@@ -1,5 +1,6 @@
 """Timed work. Several processes need no lease: each takes the marks that nobody else has in hand."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from services.analytics.limits import (
     MEASURE_SECONDS,
     PERIODS_SECONDS,
     RECOMPUTE_SECONDS,
+    RECOMPUTE_WORKERS,
     TURNS_MAX,
 )
 from services.analytics.recompute import turns
@@ -65,8 +67,16 @@ async def derive_calendars(work: Work) -> None:
 
 
 async def recompute_days(work: Work) -> None:
-    """Roll-ups of the days that were marked."""
-    await _turns(work, partial(turns.recompute_days, work.pool, work.where))
+    """Roll-ups of the days that were marked; beside a long turn others take what is left, each on a core of the server's."""
+    beside: list[asyncio.Task[None]] = []
+    async with asyncio.TaskGroup() as group:
+
+        def long() -> None:
+            if len(beside) < RECOMPUTE_WORKERS - 1:
+                beside.append(group.create_task(_turns(work, turn)))
+
+        turn = partial(turns.recompute_days, work.pool, work.where, long)
+        await _turns(work, turn)
 
 
 async def recompute_periods(work: Work) -> None:

@@ -1,5 +1,6 @@
 """Whatever the order within Kafka's rules, the size of the polls, and wherever a process ends: the same figures."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from random import Random
@@ -11,12 +12,14 @@ from contracts import topics
 from contracts.envelope import encode
 from contracts.topics import Topic
 from hubkit import db, inbox, points
+from services.analytics.ingest import facts
+from services.analytics.limits import RECOMPUTE_WORKERS
 from services.analytics.recompute import turns
 from services.analytics.recompute.rebuild import rebuild
-from services.analytics.store import events, stage
-from services.analytics.worker import placing
+from services.analytics.store import events
+from services.analytics.worker import loops, placing
 from tests.service.analytics.hub import WHERE, Desk, Raw
-from tests.service.analytics.log import Claim, day, local
+from tests.service.analytics.log import HUB, Claim, day, local
 from tests.service.analytics.random_log import PARTITIONS, Log, random_log, shuffled
 
 SEEDS = range(int(os.environ.get("ANALYTICS_SEEDS", "4")))
@@ -24,7 +27,7 @@ POINTS: tuple[points.Point, ...] = (
     "consume.after_offsets",
     "consume.after_handle",
     "consume.after_commit",
-    "analytics.after_stage",
+    "analytics.after_known",
     "analytics.after_insert",
     "analytics.after_marks",
     "analytics.after_calendar",
@@ -223,6 +226,36 @@ async def test_a_rebuild_over_damaged_figures__says_which_and_swaps_only_if_told
 
 
 @pytest.mark.timeout(60)
+async def test_many_days_by_turns_side_by_side__same_checksums(
+    desk: Desk, other: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = random_log(Random(7))
+    await read_at_once(desk, log)
+    await other.publish(*(event for states in log.catalogue for event in states))
+    await other.book(*(event for key in log.booking for event in key))
+    while await turns.derive_calendars(other.pool, other.clock, WHERE):
+        pass
+    monkeypatch.setattr(turns, "DAYS_PER_TURN_MAX", 7)
+    monkeypatch.setattr(turns, "DAYS_ONE_BY_ONE_MAX", 3)
+    compute_days, begun, both = turns.compute_days, 0, asyncio.Event()
+
+    async def wait_for_the_other(*arguments: Any) -> None:
+        nonlocal begun
+        begun += 1
+        if begun == RECOMPUTE_WORKERS:
+            both.set()
+        await asyncio.wait_for(both.wait(), 10)
+        await compute_days(*arguments)
+
+    monkeypatch.setattr(turns, "compute_days", wait_for_the_other)
+    await loops.recompute_days(loops.Work(HUB, WHERE, other.pool, other.clock, other.metrics))
+    assert await other.value("SELECT count(*) FROM dirty_days") == 0
+    assert begun > RECOMPUTE_WORKERS
+    await other.settle()
+    assert await checksums(other) == await checksums(desk)
+
+
+@pytest.mark.timeout(60)
 async def test_a_rebuild_while_days_are_marked__the_difference_is_explained(desk: Desk) -> None:
     log = random_log(Random(5))
     await read_at_once(desk, log)
@@ -243,12 +276,7 @@ async def test_unique_id_off__doubles_are_seen(desk: Desk, other: Desk, monkeypa
     async with db.transaction(other.pool) as tx:
         await tx.execute("DROP INDEX events_event_id")
 
-    async def insert_all(tx: db.Tx) -> tuple[int, list[int]]:
-        names = ", ".join(name for name in stage.COLUMNS if name != "position")
-        status = await tx.execute(f"INSERT INTO events ({names}) SELECT {names} FROM stage")  # noqa: S608
-        return int(status.rpartition(" ")[2]), []
-
-    monkeypatch.setattr(events, "insert_events", insert_all)
+    monkeypatch.setattr(facts, "tell_apart", lambda rows, known: (rows, []))
     refusals = [event for key in log.booking for event in key if event.bare_type == "BookingRejected"]
     await other.publish(*(event for states in log.catalogue for event in states))
     await other.book(*(event for key in log.booking for event in key), *refusals)

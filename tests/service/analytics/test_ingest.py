@@ -1,5 +1,6 @@
 """What goes in, what is known, what is kept apart."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from contracts.envelope import Event, encode
 from contracts.notify import Channel, MessageClass, MessageKind, MessageSent
 from hubkit import db
 from services.analytics.ingest.release import release
+from services.analytics.store import events
 from tests.service.analytics.hub import PRODUCED_MS, Desk
 from tests.service.analytics.log import NOW, Claim, booking_event, day, local, named, offer_id, published, rejected, room
 
@@ -66,6 +68,27 @@ async def test_the_same_id_with_other_content__dead_letter_and_the_first_stays(d
     assert await dead_letters(desk) == ["event_id_reused"]
     assert await desk.value("SELECT quantity FROM events WHERE event_id = $1", event.id) == 1
     assert await count(desk) == 2
+
+
+async def test_an_id_that_another_transaction_brings_meanwhile__known_at_the_second_look(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking first is not what makes it exact: the unique id is, and the batch is tried again."""
+    event, good = claim().confirmed().last, claim("b2").confirmed().last
+    await desk.book(event)
+    read_hashes, looks = events.read_hashes, 0
+
+    async def too_early(tx: db.Tx, event_ids: Collection[bytes]) -> dict[bytes, bytes]:
+        nonlocal looks
+        looks += 1
+        return {} if looks == 1 else await read_hashes(tx, event_ids)
+
+    monkeypatch.setattr(events, "read_hashes", too_early)
+    await desk.book(altered(event), event, good)
+    assert looks == 2
+    assert await count(desk) == 2
+    assert await desk.value("SELECT quantity FROM events WHERE event_id = $1", event.id) == 1
+    assert await dead_letters(desk) == ["event_id_reused"]
 
 
 async def test_records_below_the_stored_offset__are_dropped_by_the_fence(desk: Desk) -> None:
