@@ -45,7 +45,7 @@ from services.analytics.domain.zones import zone
 from services.analytics.ingest import states
 from services.analytics.recompute import turns
 from services.analytics.recompute.rebuild import rebuild
-from services.analytics.store import marks, stage
+from services.analytics.store import copying, marks
 from services.analytics.wire.facts import FactReader
 from services.analytics.wire.offers import read_state
 from services.analytics.worker import loops
@@ -183,7 +183,7 @@ async def copy_rate(dsn: str, rows: list[EventRow]) -> float:
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute("CREATE SCHEMA bare; CREATE TABLE bare.events (LIKE events INCLUDING ALL)")
-        batches = [stage.copy_data(rows[start : start + 2_000]) for start in range(0, len(rows), 2_000)]
+        batches = [copying.copy_data(rows[start : start + 2_000]) for start in range(0, len(rows), 2_000)]
         started = time.perf_counter()
         for batch in batches:
             await connection.copy_to_table(

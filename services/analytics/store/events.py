@@ -11,7 +11,7 @@ from asyncpg.pgproto.pgproto import UUID  # the driver's own: made and sent in a
 from hubkit.db import Tx
 from hubkit.errors import Repeat
 from services.analytics.domain.rows import EventRow
-from services.analytics.store import stage
+from services.analytics.store import copying
 
 _ONCE: Final = "events_event_id"
 
@@ -40,7 +40,7 @@ async def insert_events(tx: Tx, rows: Sequence[EventRow]) -> None:
     Errors: Repeat if another transaction has inserted one of them meanwhile; then all of this one is undone.
     """
     try:
-        await tx.copy_to_table("events", source=io.BytesIO(stage.copy_data(rows)), columns=EventRow._fields, format="binary")
+        await tx.copy_to_table("events", source=io.BytesIO(copying.copy_data(rows)), columns=EventRow._fields, format="binary")
     except asyncpg.UniqueViolationError as exc:
         if exc.constraint_name != _ONCE:
             raise

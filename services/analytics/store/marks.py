@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from hubkit.db import Tx
 from services.analytics.domain.periods import Period
-from services.analytics.limits import RECOMPUTE_MEMORY, RECOMPUTE_SECONDS_MAX
+from services.analytics.limits import RECOMPUTE_MEMORY, RECOMPUTE_SECONDS_MAX, RECOMPUTE_TRANSACTION_SECONDS_MAX
 
 Lockable = Literal["day", "resource", "period"]
 # Advisory locks of a transaction: one number space per kind of thing, the second number is a hash of its name.
@@ -31,10 +31,13 @@ async def settle(tx: Tx) -> None:
         """
         SELECT
             set_config('work_mem', $1, true), set_config('statement_timeout', $2, true), set_config('lock_timeout', $2, true),
-            set_config('plan_cache_mode', 'force_custom_plan', true), set_config('random_page_cost', '1.1', true)
+            set_config('plan_cache_mode', 'force_custom_plan', true), set_config('random_page_cost', '1.1', true),
+            -- inside a transaction only a limit that was off before is set anew
+            set_config('transaction_timeout', '0', true), set_config('transaction_timeout', $3, true)
         """,
         RECOMPUTE_MEMORY,
         f"{RECOMPUTE_SECONDS_MAX:.0f}s",
+        f"{RECOMPUTE_TRANSACTION_SECONDS_MAX:.0f}s",
     )
 
 

@@ -19,11 +19,15 @@ from services.analytics.limits import (
     AUDIT_SECONDS,
     CALENDAR_DAYS,
     CALENDAR_DAYS_AHEAD_MIN,
+    DAYS_ONE_BY_ONE_MAX,
     HORIZON_SECONDS,
     MEASURE_SECONDS,
+    PERIODS_PER_TURN_MAX,
     PERIODS_SECONDS,
     RECOMPUTE_SECONDS,
+    RECOMPUTE_SHARE,
     RECOMPUTE_WORKERS,
+    RESOURCES_PER_TURN_MAX,
     TURNS_MAX,
 )
 from services.analytics.recompute import turns
@@ -53,7 +57,7 @@ def loops(work: Work) -> tuple[Loop, ...]:
     """Calendars before days before periods: each leaves marks for the next."""
     return (
         Loop("calendars", RECOMPUTE_SECONDS, partial(derive_calendars, work)),
-        Loop("days", RECOMPUTE_SECONDS, partial(recompute_days, work)),
+        Loop("days", RECOMPUTE_SECONDS, partial(recompute_days, work), share=RECOMPUTE_SHARE),
         Loop("periods", PERIODS_SECONDS, partial(recompute_periods, work)),
         Loop("horizon", HORIZON_SECONDS, partial(extend_calendars, work)),
         Loop("freshness", MEASURE_SECONDS, partial(measure, work)),
@@ -63,7 +67,7 @@ def loops(work: Work) -> tuple[Loop, ...]:
 
 async def derive_calendars(work: Work) -> None:
     """Open days of the resources that were marked."""
-    await _turns(work, partial(turns.derive_calendars, work.pool, work.clock, work.where))
+    await _turns(work, partial(turns.derive_calendars, work.pool, work.clock, work.where), many=RESOURCES_PER_TURN_MAX)
 
 
 async def recompute_days(work: Work) -> None:
@@ -73,20 +77,21 @@ async def recompute_days(work: Work) -> None:
 
         def long() -> None:
             if len(beside) < RECOMPUTE_WORKERS - 1:
-                beside.append(group.create_task(_turns(work, turn)))
+                beside.append(group.create_task(_turns(work, turn, many=DAYS_ONE_BY_ONE_MAX)))
 
         turn = partial(turns.recompute_days, work.pool, work.where, long)
-        await _turns(work, turn)
+        await _turns(work, turn, many=DAYS_ONE_BY_ONE_MAX)
 
 
 async def recompute_periods(work: Work) -> None:
     """Figures of the periods that were marked."""
-    await _turns(work, partial(turns.recompute_periods, work.pool))
+    await _turns(work, partial(turns.recompute_periods, work.pool), many=PERIODS_PER_TURN_MAX)
 
 
-async def _turns(work: Work, turn: Callable[[], Awaitable[int]]) -> None:
+async def _turns(work: Work, turn: Callable[[], Awaitable[int]], *, many: int) -> None:
+    """Turn after turn while each finds many: few are what came meanwhile, and would be computed again and again under load."""
     for _ in range(TURNS_MAX):
-        if work.is_catching_up() or not await turn():
+        if work.is_catching_up() or await turn() < many:
             return
 
 

@@ -1,11 +1,15 @@
 """Days computed by hand: what SQL stored and what the definitions in Python say are both held against them."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
+import asyncpg
 import pytest
 
 from contracts.booking import Reason
+from hubkit.db import Tx
 from services.analytics.domain.words import Kind
+from services.analytics.store import marks
 from tests.service.analytics.hub import Desk
 from tests.service.analytics.log import (
     Claim,
@@ -242,3 +246,16 @@ async def test_a_booking_at_a_partner_hub__is_not_among_ours(desk: Desk) -> None
     assert (await desk.audit(day(MONDAY))).stored == ({}, {})
     assert (await desk.audit(day(MONDAY), hub="sued")).stored[1][offer_id("away", "sued")].made == 1
     assert await desk.value("SELECT side FROM events") == "home"
+
+
+async def test_a_turn_that_lasts_longer_than_a_decision_may__goes_on(service_db: Callable[[str], str]) -> None:
+    """A half-year of many facts would else be cut, marked again and cut again."""
+    connection = await asyncpg.connect(service_db("analytics"), server_settings={"transaction_timeout": "300"})
+    try:
+        async with connection.transaction():
+            await marks.settle(Tx(connection))
+            await connection.execute("SELECT pg_sleep(0.6)")
+            assert await connection.fetchval("SHOW transaction_timeout") == "3min"
+        assert await connection.fetchval("SHOW transaction_timeout") == "300ms"
+    finally:
+        await connection.close()
