@@ -28,23 +28,23 @@ SECONDS_BETWEEN: Final = 5.0  # for the crowd to go on
 def kill_each(hub: ComposeHub, *services: str) -> dict[str, Any]:
     """Kill the services one after the other under load, each started again; what came of the crowd."""
     hub.ops("python", "-c", FILL)
-    process = hub.begin_ops("python", "/mounted/crowd.py", mount=CROWD)
-    try:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        assert first.strip() == "the crowd is there", first + process.communicate()[1]
-        for service in services:
+    with hub.begin_ops("python", "/mounted/crowd.py", mount=CROWD) as process:
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            assert first.strip() == "the crowd is there", first + process.communicate()[1]
+            for service in services:
+                time.sleep(SECONDS_BETWEEN)
+                hub.compose("kill", service)
+                assert hub.states()[service].startswith("exited 137")
+                time.sleep(SECONDS_AWAY)
+                print(f"{service} back after {hub.up(service):.1f} s")  # noqa: T201 - a figure for whoever runs it with -s
             time.sleep(SECONDS_BETWEEN)
-            hub.compose("kill", service)
-            assert hub.states()[service].startswith("exited 137")
-            time.sleep(SECONDS_AWAY)
-            print(f"{service} back after {hub.up(service):.1f} s")  # noqa: T201 - a figure for whoever runs it with -s
-        time.sleep(SECONDS_BETWEEN)
-        told, complaints = process.communicate(timeout=600)
-        assert process.returncode == 0, complaints
-    finally:
-        process.kill()
+            told, complaints = process.communicate(timeout=600)
+            assert process.returncode == 0, complaints
+        finally:
+            process.kill()
     outcome: dict[str, Any] = json.loads(told.splitlines()[-1])
     print(outcome)  # noqa: T201 - likewise
     return outcome
