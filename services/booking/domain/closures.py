@@ -6,13 +6,13 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.booking.domain.availability import LaterStarts
-from services.booking.domain.claims import Actor, Booking, ClaimantKind, Part, Placement, Wish
+from services.booking.domain.claims import Actor, Booking, Part, Placement, Wish
 from services.booking.domain.codes import Kind, Reason, Role, State
 from services.booking.domain.commands import wish_of_move
 from services.booking.domain.desk import Desk, change
 from services.booking.domain.evaluation import evaluate, windows
 from services.booking.domain.offers import Offer, Resource
-from services.booking.domain.promotion import due_of
+from services.booking.domain.promotion import HOUSE_FOR_SESSION, due_of
 from services.booking.domain.requests import (
     Cancelled,
     Displaced,
@@ -55,12 +55,13 @@ def close(desk: Desk, closures: list[Closure], now: datetime) -> list[Applied]:
     """
     applied: list[Applied] = []
     searched = 0
+    closed = [closure for closure in closures if closure.resource_id is not None]
     for closure in closures:
         hit: dict[str, list[UUID]] = {}
         for booking in sorted(desk.bookings.values(), key=lambda b: (b.start, b.booking_id)):
-            if (Trigger.CLOSURE, booking.state) not in TABLE or not _is_hit(booking, closure, now):
+            if (Trigger.CLOSURE, booking.state) not in TABLE or not _is_hit(booking, closure, closed, now):
                 continue
-            if booking.claimant.kind is ClaimantKind.HOUSE and booking.state is State.CONFIRMED and closure.resource_id is None:
+            if booking.claimant == HOUSE_FOR_SESSION and booking.state is State.CONFIRMED and closure.resource_id is None:
                 if closure.cause == OFFER_CANCELLED:
                     desk.freed |= release_rooms(desk, booking)
                 continue  # else the rooms of a session follow their session
@@ -75,8 +76,9 @@ def close(desk: Desk, closures: list[Closure], now: datetime) -> list[Applied]:
     return applied
 
 
-def _is_hit(booking: Booking, closure: Closure, now: datetime) -> bool:
-    if booking.end <= now or not (booking.start < closure.end and booking.end > closure.start):
+def _is_hit(booking: Booking, closure: Closure, closed: list[Closure], now: datetime) -> bool:
+    """An entry that waits for one of several is hit once all of them are closed."""
+    if booking.end <= now or not _meets(booking, closure):
         return False
     if closure.offer_id is not None and booking.offer_id != closure.offer_id:
         return False
@@ -84,7 +86,13 @@ def _is_hit(booking: Booking, closure: Closure, now: datetime) -> bool:
         return True
     if booking.parts:
         return any(part.resource_id == closure.resource_id for part in booking.parts)
-    return booking.waits_for == {closure.resource_id}
+    return closure.resource_id in booking.waits_for and booking.waits_for <= {
+        other.resource_id for other in closed if _meets(booking, other)
+    }
+
+
+def _meets(booking: Booking, closure: Closure) -> bool:
+    return booking.start < closure.end and booking.end > closure.start
 
 
 def _expire(desk: Desk, booking: Booking) -> None:

@@ -221,7 +221,8 @@ def _judge_time(
         length = end - start
         if length <= timedelta() or (judged and length < offer.shortest):
             found.append(Why(Reason.TOO_SHORT))
-        if judged and (length > offer.longest or (offer.lengths is not None and length not in offer.lengths)):
+        own = judged and (length > offer.longest or (offer.lengths is not None and length not in offer.lengths))
+        if own or length > LONGEST_BOOKING:  # nobody's: beyond it what is taken is not read
             found.append(Why(Reason.TOO_LONG))
         on = offer.grid is None or (on_grid(local, offer.grid) and on_grid(end.astimezone(offer.where), offer.grid))
         if judged and not on:

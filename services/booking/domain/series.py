@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 
 from services.booking.domain.claiming import grant, judge, may_request
-from services.booking.domain.claims import Booking, Placement, Reasons, Why, Wish, reasons
+from services.booking.domain.claims import Booking, Claimant, ClaimantKind, Placement, Reasons, Why, Wish, reasons
 from services.booking.domain.codes import TERMINAL, Every, Reason, Role, State
 from services.booking.domain.commands import act, owns_series
 from services.booking.domain.desk import Desk, withdraw
@@ -123,10 +123,15 @@ def _occurrence(
     return Result(n, start, outcome.booking.state, outcome.booking.booking_id), outcome
 
 
+def _is_forgotten(claimant: Claimant) -> bool:
+    """Whether retention has taken out who it was."""
+    return claimant.kind is not ClaimantKind.HOUSE and claimant.person_id is None and claimant.hub_id is None
+
+
 def decide_on_series(request: Request, named: Named, desk: Desk, now: datetime) -> Outcome:
     """Cancel a series from an occurrence on, or decide on its approvals: each by the rules of a single one."""
     series = None if named.series_id is None else desk.series.get(named.series_id)
-    if series is None:
+    if series is None or _is_forgotten(series.claimant):
         found = [Why(Reason.GONE)] + ([] if request.actor.permitted else [Why(Reason.NOT_PERMITTED)])
         return Refused(reasons(found))
     staff_only = request.command is Command.DECIDE and request.actor.role is not Role.STAFF

@@ -13,10 +13,9 @@ async def forget(house: House, pool: Pool) -> int:
         async with transaction(pool) as tx:
             now = await house.clock.now(tx)
             forgotten = await retention.forget_people(tx, now)
-            await retention.forget_series(tx)
-            await retention.delete_refusals(tx, now)
-            await retention.delete_forgotten(tx, now)
+            await retention.forget_series(tx, now)
+            most = max(forgotten, await retention.delete_refusals(tx, now), await retention.delete_forgotten(tx, now))
         total += forgotten
-        if forgotten < FORGET_MAX:
+        if most < FORGET_MAX:
             break
     return total

@@ -196,11 +196,14 @@ def _add_holder(found: Subjects, claimant: Claimant) -> None:
 
 
 async def _find_queue(house: House, conn: ReadConn | Tx, asking: Asking, found: Subjects) -> None:
-    """The entries that wait for one of the rows, and the first of them whole: one for each thing freed, and some more."""
+    """The entries that wait for one of the rows, and the first of them whole: one for each place freed, and some more."""
     found.waiting = await store_queue.read_waiting(conn, found.needed)
     if not found.waiting:
         return
-    number = QUEUE_READ_MAX + len(found.bookings) + len(asking.requests)
+    freed = sum(max(booking.quantity, sum(part.quantity for part in booking.parts)) for booking in found.bookings.values())
+    number = QUEUE_READ_MAX + freed + len(asking.requests)
+    if asking.always_queue:  # the catalogue may have raised a capacity by any number
+        number = len(found.waiting)
     heads = [entry.booking_id for entry in found.waiting[:number] if entry.booking_id not in found.bookings]
     _add_bookings(found, await store_bookings.read_bookings(conn, heads))
     await _take_offers_of_heads(house, conn, found)

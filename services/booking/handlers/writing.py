@@ -214,7 +214,7 @@ def _tell(house: House, run: Run, locks: Locks, cause: Event | None) -> tuple[li
             assert said.case is not None, "an answer has its case"
             event = _answer(house, said.case, said, locks)
             if not said.case.reused:
-                entries.append(_entry(said.case, said, event, locks.now))
+                entries.append(_entry(said.case, said, event, run, locks.now))
         else:
             assert isinstance(said.outcome, CHANGES), "what follows is a change"
             fact = answers.fact_of(said.outcome, said.role)
@@ -237,12 +237,15 @@ def _answer(house: House, case: Case, said: Said, locks: Locks) -> Told:
     return tell_of(house, case, answers.answer_of(said.outcome, event, content, offer), locks.now)
 
 
-def _entry(case: Case, said: Said, told: Told, now: datetime) -> Entry:
-    """The ledger's row of a request."""
+def _entry(case: Case, said: Said, told: Told, run: Run, now: datetime) -> Entry:
+    """The ledger's row of a request; of a command on a forgotten booking without the actor, who would be tied to it anew."""
     booking_id, version = named_booking(case.event), None
     if isinstance(said.outcome, (*CHANGES, Unchanged)):
         booking_id, version = said.outcome.booking.booking_id, said.outcome.booking.version
     role, actor_id = named_actor(case.event)
+    known = None if booking_id is None else run.found.get(booking_id)
+    if known is not None and known.anonymised:
+        actor_id = None
     return Entry(case.event.id, case.payload_hash, case.event.bare_type, role, actor_id, booking_id, version, now, told.outcome)
 
 

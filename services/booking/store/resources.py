@@ -114,7 +114,11 @@ async def update_resources(tx: Tx, resources: Sequence[ResourceCopy], tolerated:
         """
         UPDATE resources AS r
         SET capacity = w.capacity, revision = w.revision, rules = w.rules::jsonb, content_hash = w.content_hash,
-            occupies = ARRAY (SELECT jsonb_array_elements_text(w.occupies::jsonb)), unplaced = false, tolerated = w.tolerated
+            occupies = ARRAY (SELECT jsonb_array_elements_text(w.occupies::jsonb)), tolerated = w.tolerated,
+            -- a session that still wants the same rooms at the same time is still to be tried
+            unplaced = r.unplaced AND r.occupies = ARRAY (SELECT jsonb_array_elements_text(w.occupies::jsonb))
+                AND (r.rules ->> 'start', r.rules ->> 'end', r.rules ->> 'status')
+                    IS NOT DISTINCT FROM (w.rules::jsonb ->> 'start', w.rules::jsonb ->> 'end', w.rules::jsonb ->> 'status')
         FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[], $5::text[], $6::bytea[], $7::text[], $8::integer[])
              AS w (resource_id, kind, capacity, revision, rules, content_hash, occupies, tolerated)
         WHERE r.resource_id = w.resource_id

@@ -17,7 +17,7 @@ async def forget_people(tx: Tx, now: datetime) -> int:
             SELECT b.booking_id
             FROM bookings AS b
             LEFT JOIN offers AS o ON o.offer_id = b.offer_id
-            WHERE b.anonymised_at IS NULL AND b.claimant_kind <> 'house' AND b.next_due_at IS NULL
+            WHERE b.anonymised_at IS NULL AND b.next_due_at IS NULL
               AND b."end" + make_interval(days => coalesce((o.rules ->> 'retention_days')::integer, 90)) <= $1
             ORDER BY b."end"
             LIMIT $2
@@ -46,21 +46,28 @@ async def forget_people(tx: Tx, now: datetime) -> int:
     return len(forgotten)
 
 
-async def forget_series(tx: Tx) -> None:
-    """Take the claimant out of series of which no booking has one any more."""
+async def forget_series(tx: Tx, now: datetime) -> None:
+    """Take the claimant out of series whose last date's retention is over and of which no booking has one any more.
+
+    Until then a skipped date can still be added.
+    """
     await tx.execute(
         """
         UPDATE series AS s
         SET claimant = jsonb_build_object('kind', s.claimant ->> 'kind')
         WHERE s.claimant <> jsonb_build_object('kind', s.claimant ->> 'kind') AND s.claimant ->> 'kind' <> 'house'
           AND NOT EXISTS (SELECT FROM bookings AS b WHERE b.series_id = s.series_id AND b.anonymised_at IS NULL)
-        """
+          AND (SELECT max((r ->> 'start')::timestamptz) FROM jsonb_array_elements(s.results) AS r)
+              + make_interval(days => coalesce(
+                    (SELECT (o.rules ->> 'retention_days')::integer FROM offers AS o WHERE o.offer_id = s.offer_id), 90)) <= $1
+        """,
+        now,
     )
 
 
-async def delete_refusals(tx: Tx, now: datetime) -> None:
-    """Outcomes that led to no booking: 90 days, longer than any command or answer can come again."""
-    await tx.execute(
+async def delete_refusals(tx: Tx, now: datetime) -> int:
+    """Outcomes that led to no booking: 90 days, longer than any command or answer can come again; how many."""
+    status = await tx.execute(
         """
         DELETE FROM requests
         WHERE request_id IN (
@@ -74,11 +81,12 @@ async def delete_refusals(tx: Tx, now: datetime) -> None:
         now - timedelta(days=REFUSALS_DAYS),
         FORGET_MAX,
     )
+    return int(status.rpartition(" ")[2])
 
 
-async def delete_forgotten(tx: Tx, now: datetime) -> None:
-    """Anonymised bookings after three years, with what they held and what was answered."""
-    await tx.execute(
+async def delete_forgotten(tx: Tx, now: datetime) -> int:
+    """Anonymised bookings after three years, with what they held and what was answered; how many."""
+    status = await tx.execute(
         """
         WITH old AS (
             SELECT booking_id
@@ -98,3 +106,4 @@ async def delete_forgotten(tx: Tx, now: datetime) -> None:
         now - timedelta(days=FORGOTTEN_DAYS),
         FORGET_MAX,
     )
+    return int(status.rpartition(" ")[2])
