@@ -30,6 +30,7 @@ OFFENDERS_MAX = 5  # ids named for each kind of violation: enough to begin looki
 
 # Questions by HTTP: the bounds that the contract sets for the same fields of a request
 ASKED_LIST_MAX = 50  # needs, groups, choices, options
+YEARS_ASKED = range(2000, 3000)  # of dates and instants: around them one can add and subtract days in any zone
 MINUTES_MAX = 366 * 24 * 60
 QUANTITY_MAX = 500
 

@@ -3,6 +3,7 @@
 from calendar import monthrange
 from collections.abc import Iterator
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from services.booking.domain.claiming import grant, judge, may_request
 from services.booking.domain.claims import Booking, Claimant, ClaimantKind, Placement, Reasons, Why, Wish, reasons
@@ -56,18 +57,27 @@ def _same_weekday(first: date, months: int) -> date:
 
 
 def wishes_of(offer: Offer, wish: Wish, rule: SeriesRule) -> list[tuple[datetime, Wish | None]]:
-    """(start as it is told, wish) of each occurrence; no wish where its local time is no instant. Elapsed length is kept."""
+    """(start as it is told, wish) of each occurrence; no wish where its local start is no instant.
+
+    Elapsed length is kept, or the clock's end where the wish says that by the clock: then each date has its own.
+    """
     assert wish.start is not None, "the contract asks a series for its start"
-    local = wish.start if wish.start.tzinfo is None else wish.start.astimezone(offer.where).replace(tzinfo=None)
-    length = wish.duration if wish.end is None else wish.end - wish.start
+    local = _by_the_clock(wish.start, offer.where)
+    by_clock = wish.end is not None and (wish.start.tzinfo is None or wish.end.tzinfo is None)
+    length = wish.duration if wish.end is None or by_clock else wish.end - wish.start
     found: list[tuple[datetime, Wish | None]] = []
     for moment in starts_of(rule, local):
         start = resolve(moment, offer.where)
         if isinstance(start, Reason):
             found.append((moment, None))
         else:
-            found.append((start, wish._replace(start=start, end=None, duration=length)))
+            end = moment + (_by_the_clock(wish.end, offer.where) - local) if by_clock and wish.end is not None else None
+            found.append((start, wish._replace(start=start, end=end, duration=length)))
     return found
+
+
+def _by_the_clock(moment: datetime, where: ZoneInfo) -> datetime:
+    return moment if moment.tzinfo is None else moment.astimezone(where).replace(tzinfo=None)
 
 
 def decide_series(request: Request, asked: Asked, desk: Desk, now: datetime) -> Outcome:

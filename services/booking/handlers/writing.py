@@ -154,7 +154,15 @@ async def _count(
             if row is not None and row.capacity is not None and row.used > row.capacity and part.resource_id in used:
                 over.setdefault(part.resource_id, (row.used + used[part.resource_id], change.after))
     over |= await _lower_tolerated(tx, rows, locks)
-    return [_capacity_of(house, name, locks, taken, booking, cause) for name, (taken, booking) in over.items()]
+    commands = {
+        said.outcome.booking.booking_id: said.case.event
+        for said in run.said
+        if said.case is not None and isinstance(said.outcome, CHANGES)
+    }
+    return [
+        _capacity_of(house, name, locks, taken, booking, commands.get(booking.booking_id, cause))
+        for name, (taken, booking) in over.items()
+    ]
 
 
 def _tolerated(run: Run, overbooked: Sequence[Booking], used: Mapping[str, int], locks: Locks) -> dict[str, int]:

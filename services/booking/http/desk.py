@@ -17,7 +17,7 @@ from hubkit.http import Problem, actor_with
 from services.booking.domain.claims import Booking
 from services.booking.domain.codes import State
 from services.booking.domain.zones import DAY, midnight, zone
-from services.booking.limits import ASKED_LIST_MAX
+from services.booking.limits import ASKED_LIST_MAX, YEARS_ASKED
 from services.booking.store import bookings as store_bookings
 from services.booking.store import desk as store
 from services.booking.store import figures
@@ -206,6 +206,8 @@ def _shown(booking: Booking, competitors: list[UUID]) -> BookingAnswer:
 
 
 def _day(date: Date, time_zone: str) -> tuple[datetime, datetime]:
+    if date.year not in YEARS_ASKED:
+        raise Problem(422, "invalid_request", errors=[{"pointer": "/query/date", "code": "value"}])
     try:
         where = zone(time_zone)
     except LookupError:

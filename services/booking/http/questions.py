@@ -19,7 +19,7 @@ from services.booking.domain.claims import Placement, Wish
 from services.booking.handlers import questions
 from services.booking.handlers.house import House
 from services.booking.handlers.questions import Checked
-from services.booking.limits import ASKED_LIST_MAX, FREE_WINDOW_DAYS_MAX, MINUTES_MAX, QUANTITY_MAX
+from services.booking.limits import ASKED_LIST_MAX, FREE_WINDOW_DAYS_MAX, MINUTES_MAX, QUANTITY_MAX, YEARS_ASKED
 from services.booking.store import requests as store_requests
 
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
@@ -170,6 +170,8 @@ def _add_days(router: APIRouter, house: House, pool: Pool) -> None:
         ignore: UUID | None = None,
     ) -> DaysAnswer:
         """Per local date whether something is free, the first start and how many; at most 92 days."""
+        if from_.year not in YEARS_ASKED or to.year not in YEARS_ASKED:
+            raise _wrong("from", f"a year from {YEARS_ASKED[0]} to {YEARS_ASKED[-1]}")
         if not from_ <= to < from_ + timedelta(days=FREE_WINDOW_DAYS_MAX):
             raise _wrong("to", f"not before `from`, at most {FREE_WINDOW_DAYS_MAX} days")
         length = None if duration is None else timedelta(minutes=duration)
@@ -239,9 +241,12 @@ def _pair(choice: str) -> tuple[str, str]:
 
 def _instant(name: str, text: str) -> datetime:
     try:
-        return _INSTANT.validate_strings(text)
+        instant = _INSTANT.validate_strings(text)
     except ValidationError:
         raise _wrong(name, "an instant with offset, YYYY-MM-DDTHH:MM:SSZ") from None
+    if instant.year not in YEARS_ASKED:
+        raise _wrong(name, f"a year from {YEARS_ASKED[0]} to {YEARS_ASKED[-1]}")
+    return instant
 
 
 def _booked(name: str, text: str | None) -> datetime | None:

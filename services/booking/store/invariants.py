@@ -99,11 +99,11 @@ QUERIES: Final = {
         ORDER BY 1
         LIMIT $2
         """,
-    # A request that was answered with a booking which is not there.
+    # A change that was told of a booking which is not there: an answer, a date of a series, what time did.
     "booking_missing": """
         SELECT q.request_id::text, count(*) OVER ()
         FROM requests AS q
-        WHERE q.command = 'RequestBooking' AND q.version IS NOT NULL AND q.decided_at > $1
+        WHERE q.version IS NOT NULL AND q.decided_at > $1
           AND NOT EXISTS (SELECT FROM bookings AS b WHERE b.booking_id = q.booking_id)
         ORDER BY 1
         LIMIT $2

@@ -45,6 +45,14 @@ async def test_totals__bookings_by_state_and_seconds_cut_to_the_day(hub: Hub, we
     assert answer["resources"] == [{"resource_id": "room-1", "bookings": {}, "booked_seconds": 7200}]
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+async def test_days_at_the_ends_of_the_calendar__are_refused(hub: Hub, web: httpx.AsyncClient, day: str) -> None:
+    await hub.publish(published("hall", **one("unit", room())))
+    for path in (f"/v1/day?date={day}", f"/v1/totals?date={day}", f"/v1/offers/{offer_id('hall')}/days?from={day}&to={day}"):
+        answer = await web.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
 @pytest.mark.parametrize(("headers", "status"), [({}, 401), ({"Authorization": f"Bearer {TOKEN}"}, 401)])
 async def test_totals__only_with_token_and_actor(
     hub: Hub, web: httpx.AsyncClient, headers: dict[str, str], status: int

@@ -111,6 +111,7 @@ async def test_free__of_an_offer_that_is_not_booked_here__nothing(hub: Hub, web:
         ({"from": z(0), "to": z(0, day=93)}, "/query/to"),
         ({"from": "2027-03-02T00:00:00", "to": z(1)}, "/query/from"),
         ({"from": z(0), "to": "soon"}, "/query/to"),
+        ({"from": "9999-12-31T00:00:00Z", "to": "9999-12-31T10:00:00Z"}, "/query/from"),
         ({"from": z(0), "to": z(1), "quantity": 0}, "/query/quantity"),
         ({"from": z(0), "to": z(1), "duration": 0}, "/query/duration"),
         ({"from": z(0), "to": z(1), "needs": "Not a code"}, "/query/needs/0"),

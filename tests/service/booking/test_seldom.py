@@ -18,6 +18,7 @@ from tests.service.booking.hub import (
     cancel,
     command,
     made,
+    named,
     offer_id,
     one,
     published,
@@ -144,6 +145,38 @@ async def test_series_that_is_forgotten__staff_are_told_that_it_is_gone(hub: Hub
     asked = {"offer_id": offer_id("hall"), "actor": staff(), "series_id": decided.data["series_id"], "from_n": 0}
     assert said(await hub.ask(command(made(CancelBooking, **asked), "c1"))) == ["RequestRefused gone"]
     assert await hub.dead_letters() == []
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "second"),
+    [
+        (datetime(2027, 3, 26, 22), datetime(2027, 3, 27, 6), "2027-03-28T04:00:00Z"),  # noqa: DTZ001  # by the clock
+        (datetime(2027, 3, 27, 1, 30), datetime(2027, 3, 27, 2, 30), "nonexistent_local_time"),  # noqa: DTZ001
+        (datetime(2027, 10, 30, 1, 30), datetime(2027, 10, 30, 2, 30), "ambiguous_local_time"),  # noqa: DTZ001
+    ],
+)
+async def test_series_by_the_clock__each_date_has_its_own_end(hub: Hub, start: datetime, end: datetime, second: str) -> None:
+    """As a single wish for that date would be answered: never guessed."""
+    await hub.publish(published("hall", horizon_days=365, **one("unit", room())))
+    daily = {"every": "day", "count": 2, "mode": "skip"}
+    [decided, *booked_] = await hub.ask(command(wish("hall", start, end, series=daily), "s1"))
+    results = decided.data["results"]
+    assert [answer.data["end"] for answer in booked_[1:]] + [r["reason"] for r in results if "reason" in r] == [second]
+
+
+async def test_place_given_back_above_capacity__the_fact_names_the_command_as_its_cause(hub: Hub) -> None:
+    await hub.publish(published("talk", **one("session", SESSION | {"capacity": 3})))
+    await hub.ask(*[command(wish("talk", None, person=f"p{n}"), f"r{n}") for n in range(3)])
+    await hub.republish(published("talk", revision=2, **one("session", SESSION | {"revision": 2, "capacity": 1})))
+    told = await hub.ask(command(cancel("talk", booked("r0"), person="p0"), "c1"))
+    assert [(a.type, a.causation_id) for a in told] == [("BookingCancelled", named("c1")), ("CapacityChanged", named("c1"))]
+
+
+async def test_date_of_a_series_that_is_missing__is_a_violation_like_any_other(hub: Hub) -> None:
+    await hub.publish(published("hall", **one("unit", room())))
+    await hub.ask(command(wish("hall", at(9), series=TWO_WEEKS), "s1"))
+    await hub.pool.raw.execute("DELETE FROM allocations; DELETE FROM bookings")
+    assert await hub.violations() == {"booking_missing": 2}
 
 
 async def test_more_refusals_than_one_transaction_deletes__all_go_in_one_run(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
