@@ -47,6 +47,7 @@ class Effects:
     freed: set[str] = field(default_factory=set)
     left_rooms: list[tuple[tuple[str, ...], datetime, datetime]] = field(default_factory=list)
     sessions: list[str] = field(default_factory=list)
+    reopened: bool = False  # the offer is published again: its sessions may have given back their rooms
 
     def any(self) -> bool:
         """Whether there is something to do."""
@@ -96,7 +97,8 @@ def add_offer(effects: Effects, before: OfferCopy | None, after: OfferCopy) -> N
     effects.closures += [
         Closure(after.offer_id, None, cause, start, end) for start, end, cause in sorted(new_spans - old_spans)
     ]
-    if old_spans - new_spans or (after.status is Status.PUBLISHED and before.status is not Status.PUBLISHED):
+    effects.reopened = after.status is Status.PUBLISHED and before.status is not Status.PUBLISHED
+    if old_spans - new_spans or effects.reopened:
         effects.freed |= set(after.resource_ids)
 
 
@@ -116,7 +118,8 @@ async def apply_effects(house: House, tx: Tx, effects: Effects, locked: frozense
     house.shelf.drop(naming | {effects.offer_id})
     asking = Asking(booking_ids={*hit, *held}, resource_ids=touched, offer_ids=naming | {effects.offer_id}, always_queue=True)
     found = await find_subjects(house, tx, asking, now)
-    wanted = await rooms_of(house, tx, [(name, effects.offer_id) for name in effects.sessions], found)
+    sessions = [*effects.sessions, *(await _roomless(tx, effects, found, now) if effects.reopened else ())]
+    wanted = await rooms_of(house, tx, [(name, effects.offer_id) for name in sessions], found)
     missing = found.needed - locked
     if missing:
         return frozenset(missing)
@@ -132,6 +135,20 @@ async def apply_effects(house: House, tx: Tx, effects: Effects, locked: frozense
         await store_queue.mark_placed(tx, [rooms.session.resource_id for rooms in unplaced], unplaced=True)
     await write(house, tx, run, locks, more, effects.cause)
     return frozenset()
+
+
+async def _roomless(tx: Tx, effects: Effects, found: Subjects, now: datetime) -> list[str]:
+    """Sessions of the offer that are to come and want rooms, but hold none since it was cancelled."""
+    offer = found.offers.get(effects.offer_id)
+    names: list[str] = []
+    for session in () if offer is None or offer.session is None else offer.session.resources:
+        if not session.occupies or not session.scheduled or session.resource_id in effects.sessions:
+            continue
+        if session.start is None or session.end is None or session.end <= now:
+            continue
+        if await store_closures.read_rooms_of(tx, effects.offer_id, session.occupies, session.start, session.end) is None:
+            names.append(session.resource_id)
+    return names
 
 
 def _further(found: Subjects, hit: Sequence[UUID]) -> list[tuple[Resource, datetime, datetime]]:

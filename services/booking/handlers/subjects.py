@@ -246,6 +246,8 @@ async def rooms_of(
             if room in copies and copies[room].unit_no is not None
         ]
         booking_id = ids.derived(uuid_of(offer_id), f"session/{name}/{session.revision}")
+        if await store_bookings.read_bookings(conn, [booking_id]):  # it had rooms, and gave them back when its offer ended
+            booking_id = ids.derived(uuid_of(offer_id), f"session/{name}/{session.revision}/{offer.revision}")
         rooms = Rooms(booking_id, offer_id, session, tuple(units))
         found.needed |= {name, *(unit.resource_id for unit in units)}
         if session.start is not None and session.end is not None:

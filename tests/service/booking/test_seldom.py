@@ -83,6 +83,20 @@ async def test_session_without_its_room__still_waits_for_it_after_a_revision_of_
     assert await hub.violations() == {}
 
 
+@pytest.mark.parametrize("between", [[], ["suspended"]], ids=["at once", "suspended between"])
+async def test_offer_cancelled_and_published_again__its_session_takes_its_room_again(hub: Hub, between: list[str]) -> None:
+    await hub.publish(published("hall", **one("unit", room())))
+    talk = one("session", SESSION | {"occupies": ["room-1"]})
+    await hub.publish(published("talk", **talk))
+    states = ["cancelled", *between, "published"]
+    for revision, status in enumerate(states * 2, start=2):
+        await hub.republish(published("talk", revision=revision, status=status, **talk))
+    start, end = at(17, day=8), at(18, day=8)
+    told = await hub.ask(command(wish("talk", None), "r1"), command(wish("hall", start, end, person="bob"), "r2"))
+    assert said(told) == ["BookingConfirmed", "BookingRejected conflict"]
+    assert await hub.violations() == {}
+
+
 async def test_closure_of_an_offer__displaces_what_staff_booked_for_the_house(hub: Hub) -> None:
     await hub.publish(published("hall", **one("unit", room())))
     team = wish("hall", at(9), actor=staff(), claimant={"kind": "house", "purpose": "team"})
