@@ -49,9 +49,9 @@ async def forget_people(tx: Tx, now: datetime) -> int:
 async def forget_series(tx: Tx, now: datetime) -> None:
     """Take the claimant out of series whose last date's retention is over and of which no booking has one any more.
 
-    Until then a skipped date can still be added.
+    Until then a skipped date can still be added. The answers that told of them lose claimant and actor too.
     """
-    await tx.execute(
+    rows = await tx.fetch(
         """
         UPDATE series AS s
         SET claimant = jsonb_build_object('kind', s.claimant ->> 'kind')
@@ -60,13 +60,26 @@ async def forget_series(tx: Tx, now: datetime) -> None:
           AND (SELECT max((r ->> 'start')::timestamptz) FROM jsonb_array_elements(s.results) AS r)
               + make_interval(days => coalesce(
                     (SELECT (o.rules ->> 'retention_days')::integer FROM offers AS o WHERE o.offer_id = s.offer_id), 90)) <= $1
+        RETURNING s.series_id::text
         """,
         now,
     )
+    if rows:
+        await tx.execute(
+            """
+            UPDATE requests
+            SET actor_id = NULL, outcome = outcome #- '{data,claimant}'
+            WHERE booking_id IS NULL AND outcome -> 'data' ->> 'series_id' = ANY ($1::text[])
+            """,
+            [row[0] for row in rows],
+        )
 
 
 async def delete_refusals(tx: Tx, now: datetime) -> int:
-    """Outcomes that led to no booking: 90 days, longer than any command or answer can come again; how many."""
+    """Outcomes that led to no booking: 90 days, longer than any command or answer can come again; how many.
+
+    What answered a series stays as long as one of its bookings is somebody's.
+    """
     status = await tx.execute(
         """
         DELETE FROM requests
@@ -75,6 +88,8 @@ async def delete_refusals(tx: Tx, now: datetime) -> int:
             FROM requests AS q
             WHERE q.decided_at < $1
               AND NOT EXISTS (SELECT FROM bookings AS b WHERE b.booking_id = q.booking_id)
+              AND NOT EXISTS (SELECT FROM bookings AS b
+                              WHERE b.series_id = (q.outcome -> 'data' ->> 'series_id')::uuid AND b.anonymised_at IS NULL)
             LIMIT $2
         )
         """,

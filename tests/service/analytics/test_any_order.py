@@ -237,6 +237,7 @@ async def test_many_days_by_turns_side_by_side__same_checksums(
         pass
     monkeypatch.setattr(turns, "DAYS_PER_TURN_MAX", 7)
     monkeypatch.setattr(turns, "DAYS_ONE_BY_ONE_MAX", 3)
+    monkeypatch.setattr(loops, "DAYS_ONE_BY_ONE_MAX", 1)  # turn after turn until nothing is left
     compute_days, begun, both = turns.compute_days, 0, asyncio.Event()
 
     async def wait_for_the_other(*arguments: Any) -> None:

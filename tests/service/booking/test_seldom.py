@@ -150,6 +150,20 @@ async def test_series_with_nothing_but_skipped_dates__a_date_can_be_added_until_
     assert said(await hub.ask(command(added, "s2"))) == ["BookingConfirmed"]
 
 
+async def test_answer_to_a_series__names_nobody_once_its_bookings_are_forgotten_and_goes_no_sooner(hub: Hub) -> None:
+    await hub.publish(published("hall", retention_days=1, horizon_days=365, **one("unit", room())))
+    await hub.ask(command(wish("hall", at(9), series=TWO_WEEKS | {"every": "month", "count": 5}), "s1"))
+    answer = "SELECT actor_id, outcome -> 'data' -> 'claimant' AS claimant FROM requests WHERE request_id = $1"
+    hub.clock.instant = at(9, day=100)
+    await retention.forget(hub.house, hub.pool)
+    [row] = await hub.fetch(answer, named("s1"))
+    assert None not in tuple(row), "there are dates to come"
+    await hub.pass_time(at(9, day=150))
+    hub.clock.instant = at(9, day=152)
+    assert await retention.forget(hub.house, hub.pool) == 5
+    assert [tuple(row) for row in await hub.fetch(answer, named("s1"))] in ([(None, None)], [])
+
+
 async def test_series_that_is_forgotten__staff_are_told_that_it_is_gone(hub: Hub) -> None:
     await hub.publish(published("hall", retention_days=1, **one("unit", room())))
     [*_, decided] = await hub.ask(command(wish("hall", at(9), series=TWO_WEEKS), "s1"))
